@@ -1,0 +1,56 @@
+"""Execute notebooks and store their outputs, in the form that nbdev_clean gives them.
+
+Cells that nbdev_test skips are skipped here too and keep the outputs that they have."""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbdev.clean import nbdev_clean
+from nbdev.config import get_config
+from nbdev.process import extract_directives
+from traitlets.config import Config
+
+# what libraries say to each other stays out of the pages; a warning that a notebook means to show does not
+QUIET = "ignore::DeprecationWarning,ignore::PendingDeprecationWarning,ignore::FutureWarning,ignore:IProgress not found"
+
+# the kernel is reached through files, not over the network
+LOCAL = Config({"KernelManager": {"transport": "ipc"}})
+
+class FlaggedClient(NotebookClient):
+    "A notebook client that leaves out the cells with `skip_flags` or `eval: false`"
+    def __init__(self, nb, skip_flags, **kwargs):
+        super().__init__(nb, **kwargs)
+        self.skip_flags = set(skip_flags)
+
+    async def async_execute_cell(self, cell, cell_index, **kwargs):
+        if cell.cell_type == "code":
+            flags = extract_directives(cell, remove=False)
+            if self.skip_flags & flags.keys() or flags.get("eval:", [""])[0].lower() == "false": return cell
+        return await super().async_execute_cell(cell, cell_index, **kwargs)
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all")
+    parser.add_argument("--flags", default="", help="cells to run that are skipped otherwise: 'slow', 'gpu', 'data' or several")
+    args = parser.parse_args()
+    os.environ |= {"PYTHONWARNINGS": QUIET, "HF_HUB_OFFLINE": "1"}
+    config, failed = get_config(), False
+    skip_flags = set(config.tst_flags.split()) - set(args.flags.split())
+    for path in args.notebooks or sorted(config.nbs_path.glob("*.ipynb")):
+        nb = nbformat.read(path, 4)
+        folder = {"metadata": {"path": str(path.parent)}}
+        try: FlaggedClient(nb, skip_flags, config=LOCAL, timeout=None, coalesce_streams=True, resources=folder).execute()
+        except CellExecutionError as e:
+            print(f"{path.name} failed and is left as it was\n{e}", file=sys.stderr)
+            failed = True
+            continue
+        nbformat.write(nb, path)
+        nbdev_clean(str(path))
+        print(f"{path.name} executed", flush=True)
+    return int(failed)
+
+if __name__ == "__main__": sys.exit(main())

@@ -1,0 +1,136 @@
+"""The repository agrees with itself: versions, requirements, constraints, metadata, README, and notebooks as committed."""
+import ast
+import configparser
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from execnb.nbio import nb2str, read_nb
+from nbdev.clean import clean_nb
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import dqsstn
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = configparser.ConfigParser()
+SETTINGS.read(ROOT/"settings.ini")
+SETTINGS = SETTINGS["DEFAULT"]
+PROJECT = tomllib.loads((ROOT/"pyproject.toml").read_text())["project"]
+CITATION = yaml.safe_load((ROOT/"CITATION.cff").read_text())
+NOTEBOOKS = sorted((ROOT/"nbs").glob("*.ipynb"))
+MODULES = sorted(p for p in (ROOT/"dqsstn").glob("*.py") if not p.name.startswith("_"))
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+every_module = pytest.mark.parametrize("path", MODULES, ids=lambda p: p.name)
+
+def requirements(): return [Requirement(r) for r in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]]
+
+def pins(name):
+    "Distribution → exact version of a constraints file"
+    lines = [line for line in (ROOT/name).read_text().splitlines() if line and not line.startswith("#")]
+    return {canonicalize_name(n): Version(v) for n, v in (line.split("==") for line in lines)}
+
+def test_versions_agree():
+    assert SETTINGS["version"] == dqsstn.__version__ == CITATION["version"]
+    assert re.search(r"^## (\S+)", (ROOT/"CHANGELOG.md").read_text(), re.M)[1] == dqsstn.__version__
+
+def test_metadata_agrees():
+    assert [{"name": SETTINGS["author"], "email": SETTINGS["author_email"]}] == PROJECT["authors"]
+    assert CITATION["authors"] == [{"name": SETTINGS["author"]}]
+    assert SETTINGS["description"] == PROJECT["description"] == CITATION["abstract"].rstrip(".")
+    assert SETTINGS["keywords"].split() == PROJECT["keywords"]
+    assert SETTINGS["lib_name"] == PROJECT["name"] == CITATION["title"]
+    assert PROJECT["license"] == CITATION["license"] == "Apache-2.0" and SETTINGS["license"] == "apache2"
+    assert PROJECT["requires-python"] == f">={SETTINGS['min_python']}"
+    assert SETTINGS["git_url"] == PROJECT["urls"]["Repository"] == CITATION["repository-code"]
+    assert SETTINGS["doc_host"] + SETTINGS["doc_baseurl"] == PROJECT["urls"]["Homepage"] == CITATION["url"]
+
+def test_requirements_agree():
+    assert SETTINGS["requirements"].split() == PROJECT["dependencies"]
+    assert SETTINGS["dev_requirements"].split() == PROJECT["optional-dependencies"]["dev"]
+    assert SETTINGS["console_scripts"] == " ".join(f"{k}={v}" for k, v in PROJECT["scripts"].items())
+
+def test_constraints_satisfy_the_ranges():
+    exact, lowest = pins("constraints.txt"), pins("constraints-lowest.txt")
+    for r in requirements():
+        name = canonicalize_name(r.name)
+        assert exact[name] in r.specifier and lowest[name] in r.specifier, r
+    for r in requirements():
+        floors = [Version(s.version) for s in r.specifier if s.operator == ">="]
+        assert all(lowest[canonicalize_name(r.name)] == f for f in floors), r
+
+def test_package_imports_what_it_requires():
+    trees = [ast.parse(p.read_text()) for p in (ROOT/"dqsstn").glob("*.py")]
+    imports = [n for tree in trees for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom)) and not getattr(n, "level", 0)]
+    names = {n.split(".")[0] for i in imports for n in ([a.name for a in i.names] if isinstance(i, ast.Import) else [i.module])}
+    names -= {*sys.stdlib_module_names, "dqsstn"}
+    used = {canonicalize_name(d) for n in names for d in packages_distributions()[n]}
+    declared = {canonicalize_name(Requirement(r).name) for r in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["weights"]]}
+    assert used == declared
+
+@pytest.mark.parametrize("module", ["dqsstn", "dqsstn.config", "dqsstn.cli"])
+def test_import_loads_no_torch(module):
+    code = f"import sys, {module}; sys.exit(' '.join({{'torch', 'fastai', 'matplotlib', 'pandas'}} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stderr.strip() == ""
+
+def test_readme_is_made_from_the_index():
+    sys.path.insert(0, str(ROOT/"scripts"))
+    from readme import readme
+    text, pictures = readme(nbformat.read(ROOT/"nbs"/"index.ipynb", 4))
+    assert (ROOT/"README.md").read_text() == text
+    for path, data in pictures.items(): assert (ROOT/path).read_bytes() == data
+    targets = re.findall(r"\]\(([^()\s:#]+)\)", text)
+    assert [t for t in targets if not (ROOT/t).exists()] == []
+
+@every_notebook
+def test_notebook_is_committed_executed_and_clean(path):
+    nb = read_nb(path)
+    text = nb2str(nb)
+    assert path.read_text() == text
+    clean_nb(nb, clean_ids=False)
+    assert nb2str(nb) == text
+    outputs = [o for c in nb.cells for o in c.get("outputs", [])]
+    assert outputs
+    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    shown = json.dumps(outputs)
+    assert re.findall(r"(?:/root/|/tmp/|/home/|/Users/|site-packages|ipykernel_)[^\s\"']{0,40}", shown) == []
+    assert r"\u001b" not in shown
+
+def public(tree):
+    "The public functions and classes of a module; methods that @patch adds are among the functions"
+    return [n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef)) and not n.name.startswith("_")]
+
+@every_module
+def test_public_names_have_docments(path):
+    text = path.read_text()
+    lines, missing = text.splitlines(), []
+    for node in public(ast.parse(text)):
+        if not ast.get_docstring(node): missing.append(f"{node.name}: no docstring")
+        functions = [node] if isinstance(node, ast.FunctionDef) else [m for m in node.body if getattr(m, "name", "") == "__init__"]
+        arguments = [a for f in functions for a in [*f.args.args, *f.args.kwonlyargs] if a.arg not in ("self", "cls")]
+        missing += [f"{node.name}: {a.arg} has no docment" for a in arguments if "#" not in lines[a.lineno - 1]]
+    assert not missing, "\n".join(missing)
+
+@every_notebook
+def test_public_names_have_an_assertion(path):
+    cells = [c for c in read_nb(path).cells if c.cell_type == "code"]
+    exported = [re.search(r"^#\|\s*export\b", c.source, re.M) for c in cells]
+    code = "\n".join(c.source for c, e in zip(cells, exported) if e)
+    checks = [c.source for c, e in zip(cells, exported) if not e and re.search(r"\b(assert|test_\w+|check_env)\b", c.source)]
+    names = [n.name for n in public(ast.parse(code))]
+    untested = [n for n in names if not any(re.search(rf"\b{n}\b", c) for c in checks)]
+    assert not untested, "no assertion in a cell that uses " + ", ".join(untested)
+
+def test_no_large_files():
+    listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode: pytest.skip("not a git repository")
+    paths = [ROOT/p for p in listed.stdout.split("\0") if p and (ROOT/p).is_file()]
+    assert [str(p) for p in paths if p.stat().st_size > 2**20] == []
