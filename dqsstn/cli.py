@@ -5,11 +5,9 @@
 # %% auto #0
 __all__ = ['app', 'data_app', 'Commands', 'main', 'plain', 'write_text', 'write_json', 'check_file', 'check_folder', 'DataSource',
            'CountedSource', 'with_source', 'source_name', 'sample_settings', 'source_of_run', 'read_items',
-           'describe_command', 'telling_rows', 'draw_figures', 'train_and_measure', 'report', 'train_command',
-           'check_comparable', 'check_csv', 'append_rows', 'evaluate_command', 'predict_command', 'demo_command']
+           'telling_rows', 'check_comparable', 'check_csv', 'append_rows']
 
-# %% ../nbs/07_cli.ipynb #5dcaa466
-import gc
+# %% ../nbs/07_cli.ipynb #0ff0a4e5
 import inspect
 import json
 import math
@@ -30,7 +28,7 @@ from typer.core import TyperGroup
 from . import __version__
 from .config import CONFIGS, InputError, check_out_folder, load_config, override
 
-# %% ../nbs/07_cli.ipynb #465738b4
+# %% ../nbs/07_cli.ipynb #fc329879
 class Commands(TyperGroup):
     "The group of all commands: an `InputError` ends as one line on standard error and exit code 2, Ctrl-C as exit code 130"
     def list_commands(self, ctx): return sorted(super().list_commands(ctx), key=lambda name: name not in ("demo", "data"))
@@ -41,13 +39,12 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx):
         try: return super().invoke(ctx)
-        except (InputError, PermissionError) as e: message, code = " ".join(str(e).split()), 2
+        except (InputError, PermissionError) as e: message, code = " ".join(str(e).split()).replace("(skip_bad)", "(--skip-bad)"), 2
         except KeyboardInterrupt: message, code = "stopped", 130
-        gc.collect()  # closes the progress bars, so that the message has a line of its own
         typer.echo(f"dqsstn: {message}", err=True)
         raise typer.Exit(code)
 
-# %% ../nbs/07_cli.ipynb #e617f804
+# %% ../nbs/07_cli.ipynb #d5ca1ef8
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Count what a data set holds.")
 app.add_typer(data_app, name="data")
@@ -61,7 +58,8 @@ def _show_version(wanted: bool):
         typer.echo(f"dqsstn {__version__}")
         raise typer.Exit
 
-@app.callback(epilog="[bold]dqsstn demo[/bold] needs nothing prepared. [bold]dqsstn COMMAND --help[/bold] explains a command, with an example.")
+@app.callback(epilog="[bold]dqsstn demo[/bold] needs nothing prepared. "
+                     "[bold]dqsstn COMMAND --help[/bold] explains a command, with an example.")
 def _start(version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False):
     """An agent learns by deep Q-learning to zoom into the most salient object of a photo, before a classifier names it."""
 
@@ -97,7 +95,7 @@ def write_json(
     text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     typer.echo(text, nl=False) if str(path) == "-" else write_text(text, path)
 
-# %% ../nbs/07_cli.ipynb #3899359f
+# %% ../nbs/07_cli.ipynb #ccd42679
 def check_file(
     path: Path | None,  # file that a command is about to write; None or `-` are always right
     option: str = "--json",  # that named it
@@ -111,7 +109,7 @@ def check_file(
 
 def check_folder(
     path: Path,  # folder that a command is about to fill; it may exist
-    option: str = "--out",  # that named it
+    option: str = "--filmstrip",  # that named it
 ) -> Path:  # the same
     "`path`, if it is a folder or can be made one; otherwise an `InputError`"
     there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
@@ -119,7 +117,7 @@ def check_folder(
     if not os.access(there, os.W_OK): raise InputError(f"{path}: you may not write in {there}; name another folder with {option}")
     return path
 
-# %% ../nbs/07_cli.ipynb #ffa316f6
+# %% ../nbs/07_cli.ipynb #054debde
 def _library():
     "The modules that need torch, imported when a command needs them; pictures are drawn to files, bars in log files are rare"
     if not sys.stderr.isatty(): os.environ.setdefault("TQDM_MININTERVAL", "10")
@@ -137,13 +135,15 @@ def _print_table(frame, title, corner="policy"):
     from rich import box
     from rich.console import Console
     from rich.table import Table
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(corner, no_wrap=True)
     for name in frame.columns: table.add_column(name, justify="left" if frame[name].dtype == object else "right")
     for key, row in zip(frame.index, frame.itertuples(index=False)): table.add_row(str(key), *map(str, row))
-    Console(file=sys.stdout, force_jupyter=False, markup=False, width=None if sys.stdout.isatty() else 120).print(table)
+    if title: typer.echo(title)
+    seen = sys.stdout.isatty()
+    Console(file=sys.stdout, force_terminal=seen, force_jupyter=False, markup=False, width=None if seen else 132).print(table)
 
-# %% ../nbs/07_cli.ipynb #640add55
+# %% ../nbs/07_cli.ipynb #5a1dea75
 _KINDS = ("voc", "coco", "yolo", "sample", "boxes")
 _ONLY_FOR = dict(images=("coco",), years=("voc", "boxes"), no_difficult=("voc", "boxes"), skip_bad=("voc", "coco", "yolo"),
                 seed=("sample",), n_train=("sample",), n_test=("sample",))  # option → kinds of data that it goes with
@@ -182,6 +182,7 @@ class DataSource:
         choice = "--voc DIR, --coco JSON with --images DIR, --yolo DIR, --sample" + ", --boxes FILE" * hasattr(self, "boxes")
         raise InputError(f"name the photos by one of {choice}" + f", not by --{' and --'.join(given)}" * bool(given))
 
+# %% ../nbs/07_cli.ipynb #6ec9135b
 @dataclass(frozen=True)
 class CountedSource(DataSource):
     "The same, or a file of boxes without photos, which is enough for counting"
@@ -203,7 +204,7 @@ def with_source(
     spread.__signature__ = inspect.Signature([p.replace(kind=p.KEYWORD_ONLY) for p in (*own.values(), *options.values())])
     return spread
 
-# %% ../nbs/07_cli.ipynb #43eca932
+# %% ../nbs/07_cli.ipynb #1aadeb7a
 def source_name(
     source: DataSource,  # photos
 ) -> str:  # for results
@@ -225,7 +226,8 @@ def source_of_run(
 ) -> DataSource:  # the same; for a sample, what the command line leaves open is as the run was trained
     "The photos to evaluate a run on"
     if source.kind != "sample": return source
-    return replace(source, **{k: v if getattr(source, k) is None else getattr(source, k) for k, v in (provenance.get("sample") or {}).items()})
+    trained_on = provenance.get("sample") or {}
+    return replace(source, **{k: v for k, v in trained_on.items() if getattr(source, k) is None})
 
 # %% ../nbs/07_cli.ipynb #56345305
 def read_items(
@@ -252,32 +254,7 @@ def _read_photos(source, split):
     if not len(items): raise InputError(f"{source_name(source)}: no photo with objects in split {split}; name another split or more photos")
     return items
 
-# %% ../nbs/07_cli.ipynb #491b6ce8
-_JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output.")]
-
-@data_app.command("describe")
-@with_source
-def describe_command(
-    source: CountedSource,
-    split: Annotated[str, typer.Option(metavar="NAME", help="train, val, test, …; fit and valid are the two parts of train.")] = "train",
-    json_file: _JsonFile = None,
-):
-    """Count photos, classes, and photos whose most salient object is covered by others.
-
-    Example: [bold]dqsstn data describe --voc ~/data/voc --split val --json -[/bold]
-    """
-    check_file(json_file)
-    figures = _library()[0].describe(read_items(source, split))
-    write_json(figures, json_file)
-    if str(json_file) == "-": return
-    import pandas as pd
-    shares = {"one object": figures["single_pct"], "several, the salient one uncovered": figures["disjoint_pct"],
-              "several, the salient one covered": figures["overlapping_pct"]}
-    shares |= {f"covered by more than {float(k):.0%}": v for k, v in figures["covered_over"].items()}
-    _print_table(pd.DataFrame({"% of photos": shares}), f"{source_name(source)}, split {split}: {figures['n_images']} photos", "photos")
-    _print_table(pd.DataFrame({"salient in … photos": figures["class_counts"]}), None, "class")
-
-# %% ../nbs/07_cli.ipynb #f4df2f24
+# %% ../nbs/07_cli.ipynb #770edcc6
 def telling_rows(
     photos,  # table per photo with `iou_before` and `iou_after`
 ) -> list[int]:  # three rows
@@ -285,7 +262,7 @@ def telling_rows(
     order = (photos.iou_before - photos.iou_after).to_numpy().argsort(kind="stable")
     return [int(order[i]) for i in (0, len(order) // 2, -1)]
 
-def draw_figures(
+def _draw_figures(
     run,  # `dqsstn.train.Run`
     items,  # photos it was evaluated on
     evaluation,  # of the run on these photos
@@ -305,12 +282,12 @@ def draw_figures(
     figures = {"bins": train.plot_bins(results), "filmstrip": train.filmstrip(env, episode, run.classifiers["agent"])}
     if len(run.metrics): figures["learning"] = train.plot_learning(run.metrics)
     for name, fig in figures.items():
-        fig.savefig(folder / f"{name}.png", dpi=150)
+        fig.savefig(folder / f"{name}.png", dpi=100)
         plt.close(fig)
     train.save_gif(env, episode, 0, run.classifiers["agent"], folder / "episode.gif")
 
-# %% ../nbs/07_cli.ipynb #adb3428c
-def train_and_measure(
+# %% ../nbs/07_cli.ipynb #9bc41ab5
+def _train_and_measure(
     config,  # `Config`
     source: DataSource,  # photos
     split: str,  # to evaluate on
@@ -319,7 +296,7 @@ def train_and_measure(
 ) -> dict:  # results
     "Train on the photos of `source` and write a run folder with results and figures"
     _, train = _library()
-    train.choose_device(config.device)
+    train.new_net(config, 2, "classifier", train.choose_device(config.device))  # what is wrong with network or device shows now
     fit, valid = (_read_photos(source, part) for part in ("fit", "valid"))
     measured = valid if split == "valid" else _read_photos(source, split)
     _say(f"{source_name(source)}: training on {len(fit)} photos, validating on {len(valid)}, measuring on {len(measured)} of split {split}")
@@ -330,10 +307,15 @@ def train_and_measure(
     evaluation = train.evaluate(run, measured, source.skip_bad)
     results = train.make_results([run], [evaluation], source_name(source), split)
     write_json(results, out / "results.json")
-    draw_figures(run, measured, evaluation, results, out / "figures")
+    _draw_figures(run, measured, evaluation, results, out / "figures")
     return results
 
-def report(
+# %% ../nbs/07_cli.ipynb #23338782
+_WRITTEN = {"results.json": "every number", "figures/learning.png": "how the agent learned", "figures/bins.png": "for which photos it helps",
+            "figures/filmstrip.png": "what it does on the photos of largest gain, median change and largest loss of IoU",
+            "figures/episode.gif": "the first of these, moving"}
+
+def _report(
     results: dict,  # from `make_results`
     out: Path | None = None,  # run folder, if one was written
 ):
@@ -342,21 +324,67 @@ def report(
     seeds = f"seed{'s' * (len(results['seeds']) > 1)} {', '.join(map(str, results['seeds']))}"
     title = f"{results['data']}, split {results['split']}, {results['n_images']} photos, {results['arch']}, {seeds}; in %"
     interval = ", mean ± half of the 95 % interval" * (len(results["seeds"]) > 1)
-    for key, whose in (("policies", "each policy with a classifier of its own"), ("mixture", "all policies with one classifier, trained on the views of all")):
+    whose = dict(policies="each policy with a classifier of its own", mixture="all with one classifier, trained on the views of all")
+    for key in whose:
         if key not in results: continue
         rows = train.result_rows(results | dict(policies=results[key]))
-        _print_table(train.policy_table(rows), f"{title}{interval}\n{whose}")
-    if out is None: return
-    typer.echo(f"{out}/results.json: every number\n{out}/figures/learning.png, bins.png: how the agent learned, and for which photos it helps\n"
-               f"{out}/figures/filmstrip.png: what it does on the photos of largest gain, median change and largest loss of IoU\n"
-               f"{out}/figures/episode.gif: the first of these, moving")
+        _print_table(train.policy_table(rows), f"{title}{interval}\n{whose[key]}")
+    for name, what in _WRITTEN.items():
+        if out and (out / name).is_file(): typer.echo(f"{out / name}: {what}")
 
-# %% ../nbs/07_cli.ipynb #890a92a2
-_Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change fields of the configuration: gamma=0.5,lr=1e-4.")]
+# %% ../nbs/07_cli.ipynb #6ad393ba
+_JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output.")]
+_Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration: gamma=0.5,lr=1e-4.")]
 
+@app.command("demo")
+def _demo(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The run folder to make.")] = Path("demo-run"),
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the sample, the networks and all else that is random.")] = 0,
+    n_train: Annotated[int, typer.Option(min=1, metavar="N", help="Training photos.")] = 2000,
+    n_test: Annotated[int, typer.Option(min=1, metavar="N", help="Test photos.")] = 1000,
+    settings: _Settings = None,
+    json_file: _JsonFile = None,
+):
+    """Train and test on the built-in sample: a table of what the agent gains, and pictures of where it looks. Takes a few minutes.
+
+    Example: [bold]dqsstn demo --seed 1 --out demo-run-1[/bold]
+    """
+    config = override(replace(CONFIGS["demo"], seed=seed), settings or [])
+    check_out_folder(out)
+    check_file(json_file)
+    source = DataSource(sample=True, seed=config.seed, n_train=n_train, n_test=n_test)
+    results = _train_and_measure(config, source, "val", out, ctx.meta["dqsstn.command"])
+    write_json(results, json_file)
+    if str(json_file) != "-": _report(results, out)
+
+# %% ../nbs/07_cli.ipynb #cabf91f8
+@data_app.command("describe")
+@with_source
+def _describe(
+    source: CountedSource,
+    split: Annotated[str, typer.Option(metavar="NAME", help="train, val, test, …; fit and valid are the two parts of train.")] = "train",
+    json_file: _JsonFile = None,
+):
+    """Count photos, classes, and photos whose most salient object is covered by others.
+
+    Example: [bold]dqsstn data describe --voc ~/data/voc --split val --json -[/bold]
+    """
+    check_file(json_file)
+    figures = _library()[0].describe(read_items(source, split))
+    write_json(figures, json_file)
+    if str(json_file) == "-": return
+    import pandas as pd
+    shares = {"one object": figures["single_pct"], "several, the salient one uncovered": figures["disjoint_pct"],
+              "several, the salient one covered": figures["overlapping_pct"]}
+    shares |= {f"covered by more than {float(k):.0%}": v for k, v in figures["covered_over"].items()}
+    _print_table(pd.DataFrame({"% of photos": shares}), f"{source_name(source)}, split {split}: {figures['n_images']} photos", "photos")
+    _print_table(pd.DataFrame({"salient in … photos": figures["class_counts"]}), None, "class")
+
+# %% ../nbs/07_cli.ipynb #ff90b09d
 @app.command("train")
 @with_source
-def train_command(
+def _train(
     ctx: typer.Context,
     source: DataSource,
     config: Annotated[str, typer.Option(metavar="NAME|FILE", help=f"A configuration: {', '.join(CONFIGS)}, or a JSON file of fields.")],
@@ -369,13 +397,13 @@ def train_command(
     Example: [bold]dqsstn train --config tuned --voc ~/data/voc --out runs/tuned-0 --set seed=0,epochs=3[/bold]
     """
     chosen = override(load_config(config), settings or [])
-    check_folder(check_out_folder(out))
+    check_out_folder(out)
     check_file(json_file)
-    results = train_and_measure(chosen, source, "valid", out, ctx.meta["dqsstn.command"])
+    results = _train_and_measure(chosen, source, "valid", out, ctx.meta["dqsstn.command"])
     write_json(results, json_file)
-    if str(json_file) != "-": report(results, out)
+    if str(json_file) != "-": _report(results, out)
 
-# %% ../nbs/07_cli.ipynb #9ab7a6db
+# %% ../nbs/07_cli.ipynb #289d1f6e
 def check_comparable(
     runs: list,  # `dqsstn.train.Run`
     names: list,  # their folders
@@ -385,7 +413,7 @@ def check_comparable(
     for i, (run, name) in enumerate(zip(runs, names)):
         for key, value in asdict(run.config).items():
             if key != "seed" and value != first[key]:
-                raise InputError(f"{name}: {key} is {value}, but {first[key]} in {names[0]}; evaluate runs together only if they differ in the seed")
+                raise InputError(f"{name}: {key} is {value}, but {first[key]} in {names[0]}; evaluate only seeds together")
         twin = next((n for r, n in zip(runs[:i], names) if r.config.seed == run.config.seed), None)
         if twin: raise InputError(f"{name}: has the seed of {twin}, {run.config.seed}; an interval over seeds needs different ones")
 
@@ -408,16 +436,16 @@ def append_rows(
     if path.is_file() and path.stat().st_size: rows = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False), rows])
     write_text(rows.to_csv(index=False), path)
 
-# %% ../nbs/07_cli.ipynb #058d8e0d
+# %% ../nbs/07_cli.ipynb #37f253fc
 @app.command("evaluate")
 @with_source
-def evaluate_command(
+def _evaluate(
     ctx: typer.Context,
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN …", help="Run folders: one, or several seeds of one configuration.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders: one, or several seeds of one configuration.")],
     source: DataSource,
-    split: Annotated[str, typer.Option(metavar="NAME", help="The split to measure on: val, test, …; valid is the held-out part of train.")] = "val",
+    split: Annotated[str, typer.Option(metavar="NAME", help="The split: val, test, …; valid is the held-out part of train.")] = "val",
     json_file: _JsonFile = None,
-    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Add the rows to a CSV file, with the commands that made them.")] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Add the numbers to a table of results.")] = None,
 ):
     """Measure runs on photos they were not trained on: every policy, its accuracy and its IoU.
 
@@ -430,26 +458,28 @@ def evaluate_command(
     sources, evaluations, read = [source_of_run(source, run.provenance) for run in loaded], [], None
     for run, own, path in zip(loaded, sources, runs):
         if read is None or read[0] != own: read = own, _read_photos(own, split)
-        _say(f"{path}: measuring on {len(read[1])} photos of {source_name(own)}, split {split}")
+        seen = split in ("fit", "train", "trainval") and run.provenance.get("data") == source_name(own)
+        _say(f"{path}: measuring on {len(read[1])} photos of {source_name(own)}, split {split}" + ", which it was trained on" * seen)
         evaluations.append(train.evaluate(run, read[1], source.skip_bad, progress=True))
     results = train.make_results(loaded, evaluations, "; ".join(dict.fromkeys(map(source_name, sources))), split)
     write_json(results, json_file)
     if csv_file:
         rows = train.result_rows(results)
         made = {run.config.seed: " && ".join(filter(None, (run.provenance.get("command"), ctx.meta["dqsstn.command"]))) for run in loaded}
-        append_rows(rows.assign(command=rows.seed.map(made)), csv_file)
-    if str(json_file) != "-": report(results)
+        photos = {run.config.seed: source_name(own) for run, own in zip(loaded, sources)}
+        append_rows(rows.assign(command=rows.seed.map(made), data=rows.seed.map(photos)), csv_file)
+    if str(json_file) != "-": _report(results)
 
-# %% ../nbs/07_cli.ipynb #46aa5e56
+# %% ../nbs/07_cli.ipynb #e278c26c
 def _filmstrip_names(images):
     "A file name for the filmstrip of each photo: its stem, numbered where two photos share one"
     stems = [path.stem for path in images]
     return [f"{stem}.png" if stems.count(stem) == 1 else f"{stem}-{stems[:i].count(stem) + 1}.png" for i, stem in enumerate(stems)]
 
 @app.command("predict")
-def predict_command(
+def _predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE …", help="Photos, in any format.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos, in any format.")],
     filmstrip: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw the steps of each episode into this folder.")] = None,
     json_file: _JsonFile = None,
 ):
@@ -458,7 +488,7 @@ def predict_command(
     Example: [bold]dqsstn predict runs/tuned-0 holiday.jpg --filmstrip strips --json -[/bold]
     """
     check_file(json_file)
-    if filmstrip: check_folder(filmstrip, "--filmstrip")
+    if filmstrip: check_folder(filmstrip)
     _, train = _library()
     trained = train.load_run(run)
     predictions, env, episode = train.predict(trained, images)
@@ -467,7 +497,7 @@ def predict_command(
         filmstrip.mkdir(parents=True, exist_ok=True)
         for i, name in enumerate(_filmstrip_names(images)):
             fig = train.filmstrip(env, episode, trained.classifiers["agent"], [i])
-            fig.savefig(filmstrip / name, dpi=150)
+            fig.savefig(filmstrip / name, dpi=100)
             plt.close(fig)
             predictions[i]["filmstrip"] = filmstrip / name
     write_json(predictions, json_file)
@@ -478,26 +508,3 @@ def predict_command(
     rows = {p["image"]: {"whole photo": answer(p["whole_image"]), "final view": answer(p["final_view"]),
                          "window": " ".join(f"{v:.0f}" for v in p["window"]), "actions": steps(p["actions"])} for p in predictions}
     _print_table(pd.DataFrame.from_dict(rows, orient="index"), None, "photo")
-
-# %% ../nbs/07_cli.ipynb #96da8c90
-@app.command("demo")
-def demo_command(
-    ctx: typer.Context,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The run folder to make.")] = Path("demo-run"),
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the sample, the networks and all else that is random.")] = 0,
-    n_train: Annotated[int, typer.Option(min=1, metavar="N", help="Training photos.")] = 2000,
-    n_test: Annotated[int, typer.Option(min=1, metavar="N", help="Test photos.")] = 1000,
-    settings: _Settings = None,
-    json_file: _JsonFile = None,
-):
-    """Train and test on the built-in sample: a table of what the agent gains, and pictures of where it looks. Takes a few minutes.
-
-    Example: [bold]dqsstn demo --seed 1 --out demo-run-1[/bold]
-    """
-    config = override(replace(CONFIGS["demo"], seed=seed), settings or [])
-    check_folder(check_out_folder(out))
-    check_file(json_file)
-    source = DataSource(sample=True, seed=config.seed, n_train=n_train, n_test=n_test)
-    results = train_and_measure(config, source, "val", out, ctx.meta["dqsstn.command"])
-    write_json(results, json_file)
-    if str(json_file) != "-": report(results, out)

@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['Positive', 'Count', 'Unit', 'Rate', 'Finite', 'RewardName', 'FIELDS', 'CONFIGS', 'OPEN_IN_PAPER', 'InputError',
-           'check_out_folder', 'DataConfig', 'AgentConfig', 'Config', 'make_config', 'save_config', 'load_config',
-           'override']
+           'check_out_folder', 'DataConfig', 'AgentConfig', 'Config', 'unknown_field', 'make_config', 'save_config',
+           'load_config', 'override']
 
-# %% ../nbs/00a_config.ipynb #6ec4390f
+# %% ../nbs/00a_config.ipynb #f86143f4
 import dataclasses
+import difflib
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +22,7 @@ from pydantic.dataclasses import dataclass
 class InputError(ValueError):
     "Input that its user can mend: one line that names the file or field and the remedy"
 
-# %% ../nbs/00a_config.ipynb #b4f72f1d
+# %% ../nbs/00a_config.ipynb #4efa350e
 def check_out_folder(
     path: str | Path,  # folder that a command is about to write
 ) -> Path:  # the same folder, not yet made
@@ -29,6 +31,8 @@ def check_out_folder(
     if path.is_file(): raise InputError(f"{path}: is a file; name a new folder with --out")
     if path.is_dir() and any(path.iterdir()):
         raise InputError(f"{path}: already holds files; name a new folder with --out, or remove it first")
+    parent = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK): raise InputError(f"{path}: {parent} is no folder to write in; name another with --out")
     return path
 
 # %% ../nbs/00a_config.ipynb #77ad3bf1
@@ -105,17 +109,24 @@ class Config(AgentConfig):
             raise InputError("classifier_training=joint updates the classifier once per batch of episodes: "
                              f"set classifier_epochs={self.epochs}, equal to epochs")
 
-# %% ../nbs/00a_config.ipynb #3dbf4586
+# %% ../nbs/00a_config.ipynb #04749deb
 _fields = TypeAdapter(Config)
 FIELDS = tuple(f.name for f in dataclasses.fields(Config))
+
+def unknown_field(
+    name: str,  # what somebody wrote
+) -> str:  # for an error
+    "Says that a field is unknown, and which one may be meant"
+    near = difflib.get_close_matches(name, FIELDS, 1)
+    return f"unknown field {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(FIELDS)}")
 
 def make_config(
     values: dict,  # field name → value, or its text
     where: str = "configuration",  # what to call it in an error
 ) -> Config:  # the checked configuration
     "A `Config` with `values` in place of the defaults; an unknown field or a wrong value is an `InputError`"
-    unknown = [k for k in values if k not in FIELDS]
-    if unknown: raise InputError(f"{where}: unknown field {unknown[0]!r}; the fields are {', '.join(FIELDS)}")
+    for key in values:
+        if key not in FIELDS: raise InputError(f"{where}: {unknown_field(key)}")
     try: return _fields.validate_python(values)
     except InputError: raise
     except ValidationError as e:
@@ -144,7 +155,7 @@ def load_config(
     if not isinstance(values, dict): raise InputError(f"{path}: a configuration is a JSON object of fields")
     return make_config(values, str(path))
 
-# %% ../nbs/00a_config.ipynb #e6716c21
+# %% ../nbs/00a_config.ipynb #40e356d3
 def override(
     config: Config,  # where to start
     settings: list[str],  # `key=value` texts, several in one separated by commas
@@ -154,22 +165,21 @@ def override(
     for setting in (part for text in settings for part in text.split(",")):
         key, equals, value = (s.strip() for s in setting.partition("="))
         if not equals: raise InputError(f"--set {setting}: write it as key=value")
-        if key not in FIELDS: raise InputError(f"--set {key}: unknown field; the fields are {', '.join(FIELDS)}")
+        if key not in FIELDS: raise InputError(f"--set {key}: {unknown_field(key)}")
         values[key] = None if value == "none" and values[key] is None else value
     return make_config(values, "--set")
 
-# %% ../nbs/00a_config.ipynb #9f726674
+# %% ../nbs/00a_config.ipynb #b0d60ac6
 CONFIGS = dict(
     paper=Config(),
     tuned=Config(
-        arch="tf_efficientnet_lite0", agent="all_actions", gamma=0.0, lr=1e-4, optimizer="adamw", schedule="cosine", epochs=6,
-        batch_size=64, capacity=20_000, eps_decay=20_000.0, grad_clip=10.0, classifier_training="after", pretrain_epochs=5,
-        classifier_epochs=5, whole_share=0.5, classifier_lr=3e-4, classifier_schedule="one_cycle"),
+        source_size=96, view_size=96, arch="tf_efficientnet_lite0", agent="all_actions", gamma=0.0, lr=3e-4, optimizer="adamw",
+        schedule="cosine", epochs=1, batch_size=16, capacity=20_000, eps_decay=6_000.0, grad_clip=10.0, classifier_training="after",
+        pretrain_epochs=3, classifier_epochs=1, whole_share=0.5, classifier_lr=3e-4, classifier_schedule="one_cycle"),
     demo=Config(
-        source_size=128, view_size=64, arch="small_cnn", pretrained=False, gamma=0.5, lr=1e-3, optimizer="adamw", schedule="cosine",
-        epochs=4, capacity=20_000, eps_decay=5_000.0, double_dqn=True, grad_clip=10.0, jitter=0.1, move_px=8.0,
-        classifier_training="after", pretrain_epochs=20, classifier_epochs=15, whole_share=0.25, classifier_lr=2e-3,
-        classifier_schedule="one_cycle", mixture=False),
+        source_size=128, view_size=64, jitter=0.1, arch="small_cnn", pretrained=False, gamma=0.5, lr=1e-3, optimizer="adamw",
+        schedule="cosine", epochs=3, capacity=20_000, eps_decay=5_000.0, grad_clip=10.0, classifier_training="after", pretrain_epochs=15,
+        classifier_epochs=10, whole_share=0.25, classifier_lr=2e-3, classifier_schedule="one_cycle", mixture=False),
 )
 
 # %% ../nbs/00a_config.ipynb #771ba9fd

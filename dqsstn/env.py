@@ -256,7 +256,7 @@ class ViewEnv:
         "How well the window fits the salient box, by the environment's measure"
         return measures[self.measure](window(state.theta), self.bank.salient_boxes[state.index])
 
-# %% ../nbs/01_env.ipynb #00c0fbbe
+# %% ../nbs/01_env.ipynb #81721b8e
 @patch
 def reset(
     self: ViewEnv,
@@ -281,7 +281,10 @@ def step(
 
 
 @patch
-def done(self: ViewEnv, state: State) -> bool:
+def done(
+    self: ViewEnv,
+    state: State,  # where the episodes are
+) -> bool:
     "Is the horizon reached?"
     return state.t >= self.horizon
 
@@ -304,21 +307,21 @@ def successor_ious(self: ViewEnv, state: State) -> Tensor:  # (B, A) in [0, 1]
     windows = window(compose(state.theta[:, None], self.actions.matrices))
     return measures[self.measure](windows, self.bank.salient_boxes[state.index][:, None])
 
-# %% ../nbs/01_env.ipynb #145ce548
+# %% ../nbs/01_env.ipynb #af5f1ae8
 def greedy_action(
-    env: ViewEnv,
-    state: State,
+    env: ViewEnv,  # knows the boxes
+    state: State,  # where the episodes are
 ) -> Tensor:  # (B,) int64
     "The action whose successor has the highest measure; `identity` where none gains"
     best = env.successor_ious(state).max(1)
     gains = sign_of_change(env.iou(state), best.values) > 0
     return torch.where(gains, best.indices, torch.full_like(best.indices, env.actions.index("identity")))
 
-# %% ../nbs/01_env.ipynb #07ec41cd
+# %% ../nbs/01_env.ipynb #0b6aadbd
 def iou_direction(
-    env: ViewEnv,
-    before: State,
-    after: State,
+    env: ViewEnv,  # knows the boxes
+    before: State,  # the step
+    after: State,  # and the one it led to
 ) -> Tensor:  # (B,), each +1, 0 or -1
     "The discrete IoU reward (Eq. 4) by the environment alone"
     return sign_of_change(env.iou(before), env.iou(after))

@@ -117,10 +117,10 @@ def eval_mode(
     finally:
         for module, training in modes: module.training = training
 
-# %% ../nbs/02_rewards.ipynb #b688496f
+# %% ../nbs/02_rewards.ipynb #e7420bec
 def measure(
-    env: ViewEnv,
-    state: State,
+    env: ViewEnv,  # where the episodes are played
+    state: State,  # where they are
     reward: Reward,  # says what to measure
     classifier: nn.Module | None = None,  # views (B, 3, H, W) to logits (B, C); only rewards by the classifier need one
     view: Tensor | None = None,  # `env.render(state)`, where it is there already
@@ -136,10 +136,10 @@ def measure(
     correct = (logits.argmax(1) == label).float() if "correct" in reward.needs else None
     return Measured(iou, loss, correct)
 
-# %% ../nbs/02_rewards.ipynb #283438d9
+# %% ../nbs/02_rewards.ipynb #621f800e
 def all_action_rewards(
-    env: ViewEnv,
-    state: State,
+    env: ViewEnv,  # where the episodes are played
+    state: State,  # where they are
     reward: Reward,  # in closed form: one that needs only the IoU
 ) -> Tensor:  # (B, A)
     "The reward of each of the A actions in `state`"

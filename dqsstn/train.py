@@ -9,19 +9,18 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'RESU
            'TDLoss', 'EpsilonDecay', 'TargetSync', 'JointClassifier', 'EpisodeIoU', 'StopOnNaN', 'agent_learner',
            'fit_agent', 'mining_weight', 'random_policy', 'zoom_policy', 'agent_policy', 'Episode', 'play',
            'fitted_windows', 'final_windows', 'best_zooms', 'probabilities', 'photo_table', 'summarize', 'code_hash',
-           'provenance', 'Run', 'make_bank', 'train_run', 'windows_of', 'train_on_views', 'save_run', 'load_run',
+           'provenance', 'Run', 'make_bank', 'train_run', 'windows_of', 'mixture_of', 'save_run', 'load_run',
            'Evaluation', 'evaluate', 'mean_of', 'make_results', 'interval', 'result_rows', 'policy_table',
-           'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'true_class_probability', 'filmstrip', 'save_gif',
-           'predict', 'photo_pixels']
+           'markdown_table', 'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip',
+           'save_gif', 'predict', 'photo_pixels']
 
-# %% ../nbs/04_train.ipynb #3b134c9a
+# %% ../nbs/04_train.ipynb #9416a251
 import ast
 import copy
 import dataclasses
 import hashlib
 import json
 import platform
-import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -30,7 +29,6 @@ from typing import Callable, NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
@@ -53,7 +51,7 @@ from .data import ImageBank, Items, bank_from_photos, load_photo, square_source
 from .env import State, ViewEnv, box_in_view, compose, greedy_action, identity_theta, iou, paper_actions, render, theta_from_window, window
 from .qnet import (ReplayMemory, Transition, all_actions_loss, create_net, epsilon, epsilon_greedy, load_weights, normalization, q_target,
                          save_weights, sync_target, td_loss)
-from .rewards import Reward, accuracy_weight, all_action_rewards, eval_mode, inverse_iou_weight, make_reward, measure
+from .rewards import Measured, Reward, accuracy_weight, all_action_rewards, eval_mode, inverse_iou_weight, make_reward, measure
 
 # %% ../nbs/04_train.ipynb #10e12c22
 def generator(
@@ -220,13 +218,17 @@ def fit_classifier(
         else: learn.fit(epochs, config.classifier_lr)
     return learn
 
-# %% ../nbs/04_train.ipynb #2a18ddcf
+# %% ../nbs/04_train.ipynb #bf03ed59
 @contextmanager
 def quiet(
     learn: Learner,  # silent within the block
 ):
     "Within the block the Learner prints nothing and shows no bar of its own: standard output stays the caller's"
-    with learn.no_bar(), learn.no_logging(): yield learn
+    try:
+        with learn.no_bar(), learn.no_logging(): yield learn
+    finally:
+        for cb in learn.cbs:  # an error leaves its bar open
+            if isinstance(cb, ProgressBar) and hasattr(cb, "bar"): cb.bar.close()
 
 class ProgressBar(Callback):
     "One bar for the whole training, on standard error, with the latest metrics"
@@ -272,7 +274,7 @@ class EpisodeLoader:
 
     def __len__(self): return -(-len(self.env.bank) // self.config.batch_size) * self.env.horizon
 
-# %% ../nbs/04_train.ipynb #77ac153b
+# %% ../nbs/04_train.ipynb #10377641
 @patch
 def __iter__(self: EpisodeLoader):
     N = len(self.env.bank)
@@ -287,7 +289,11 @@ def __iter__(self: EpisodeLoader):
             yield self.batch()
 
 @patch
-def play_step(self: EpisodeLoader, state, before):
+def play_step(
+    self: EpisodeLoader,
+    state: State,  # where the episodes are
+    before: Measured,  # what was measured there
+) -> tuple[State, Measured]:  # the same after one step
     "Act, step, reward, remember: the next state and what was measured there"
     q = q_values(self.q_net, self.env.render(state), self.config.precision)
     action = epsilon_greedy(q, self.epsilon if self.training else 0.0, self.explore)
@@ -642,7 +648,7 @@ class Run(NamedTuple):
     provenance: dict
     metrics: pd.DataFrame  # the agent's training, one row per epoch
 
-# %% ../nbs/04_train.ipynb #034705fb
+# %% ../nbs/04_train.ipynb #775c250e
 def make_bank(
     items: Items,  # a split
     config: Config,  # sizes and device
@@ -661,53 +667,48 @@ def train_run(
 ) -> Run:
     "Train baseline, agent, and one classifier per policy, all with the same number of updates"
     bar = lambda title: [ProgressBar(title)] if progress else []
+    base = new_net(config, len(fit.classes), "classifier", choose_device(config.device))  # first: wrong weights are found at once
     bank, valid_bank = (make_bank(items, config, skip_bad, progress) for items in (fit, valid))
     env, valid_env = make_env(bank, config), make_env(valid_bank, config)
-    base = new_net(config, len(bank.classes), "classifier", env.device)
     fit_classifier(base, env, valid_env, config, config.pretrain_epochs, cbs=bar("classifier, whole images"))
     agent_classifier = copy.deepcopy(base)
     learn = fit_agent(agent_learner(config, env, valid_env, agent_classifier, bar("agent")), config)
     metrics = pd.DataFrame(list(learn.recorder.values), columns=list(learn.recorder.metric_names[1:-1]))
     run = Run(config, tuple(bank.classes), learn.model, {}, best_zooms(valid_env), provenance(config, fit, bank.fingerprint), metrics)
-    for policy in POLICIES + ("mixture",) * config.mixture:
+    where = {p: (windows_of(run, env, p), windows_of(run, valid_env, p, "validation")) for p in POLICIES}
+    if config.mixture: where["mixture"] = tuple(mixture_of(each, generator(config.seed, "mixture", env.device)) for each in zip(*where.values()))
+    for policy, (look, valid_look) in where.items():
         if config.classifier_training == "frozen": run.classifiers[policy] = base
         elif config.classifier_training == "joint" and policy == "agent": run.classifiers[policy] = agent_classifier
-        else: run.classifiers[policy] = train_on_views(run, policy, copy.deepcopy(base), env, valid_env, bar(f"classifier, {policy}"))
+        else:
+            weight = mining_weight(config.loss_weight, config, env, base) if policy == "agent" else None
+            run.classifiers[policy] = net = copy.deepcopy(base)
+            fit_classifier(net, env, valid_env, config, config.classifier_epochs, look, valid_look, config.whole_share, "final views", weight,
+                           bar(f"classifier, {policy}"))
     return run
 
-# %% ../nbs/04_train.ipynb #57cbe2cf
+# %% ../nbs/04_train.ipynb #651945cc
 def windows_of(
     run: Run,  # q_net, n_zooms, seed
     env: ViewEnv,  # photos
-    policy: str,  # one of `POLICIES`, or `mixture`: for each photo one of them at random
+    policy: str,  # one of `POLICIES`
     purpose: str = "training",  # names the random policy's generator
 ) -> ThetaOf:
     "The final windows of one of the policies of a run"
-    rng = generator(run.config.seed, f"{policy} policy {purpose}", env.device)
-    if policy != "mixture": return final_windows(env, policy, run.q_net, run.n_zooms, rng, precision=run.config.precision)
-    each = [windows_of(run, env, p, purpose) for p in POLICIES]
+    rng = generator(run.config.seed, f"random policy {purpose}", env.device)
+    return final_windows(env, policy, run.q_net, run.n_zooms, rng, precision=run.config.precision)
 
+def mixture_of(
+    each: list[ThetaOf],  # windows of several policies
+    rng: torch.Generator,  # which of them, photo by photo
+) -> ThetaOf:
+    "For each photo the window of one of the policies, at random"
     def mixed(index):
-        which = torch.randint(len(each), index.shape, generator=rng, device=env.device)
-        return torch.stack([f(index) for f in each])[which, torch.arange(len(index), device=env.device)]
+        which = torch.randint(len(each), index.shape, generator=rng, device=index.device)
+        return torch.stack([look(index) for look in each])[which, torch.arange(len(index), device=index.device)]
     return mixed
 
-def train_on_views(
-    run: Run,  # its agent and configuration
-    policy: str,  # whose views
-    net: nn.Module,  # the pre-trained classifier, trained further in place
-    env: ViewEnv,  # training photos
-    valid_env: ViewEnv,  # validation photos
-    cbs: list | None = None,  # further fastai callbacks
-) -> nn.Module:  # `net`
-    "`classifier_epochs` more passes for the classifier of one policy, over its final views"
-    c = run.config
-    weight = mining_weight(c.loss_weight, c, env, net) if policy == "agent" else None
-    fit_classifier(net, env, valid_env, c, c.classifier_epochs, windows_of(run, env, policy), windows_of(run, valid_env, policy, "validation"),
-                   c.whole_share, "final views", weight, cbs)
-    return net
-
-# %% ../nbs/04_train.ipynb #6952722c
+# %% ../nbs/04_train.ipynb #f65a2237
 def save_run(
     run: Run,  # what to save
     out: str | Path,  # new folder
@@ -731,10 +732,15 @@ def load_run(
 ) -> Run:
     "Read a run folder"
     path = Path(path)
-    missing = [f for f in ("config.json", "provenance.json", "q_net.safetensors", "classifier_agent.safetensors") if not (path / f).is_file()]
+    files = ["config.json", "provenance.json", "metrics.csv", "q_net.safetensors", *(f"classifier_{p}.safetensors" for p in POLICIES)]
+    missing = [f for f in files if not (path / f).is_file()]
     if missing: raise InputError(f"{path}: not a run folder, {missing[0]} is missing; make one with `dqsstn train --out {path}`")
     config = dataclasses.replace(load_config(path / "config.json"), device=device)
-    info = json.loads((path / "provenance.json").read_text())
+    try:
+        info = json.loads((path / "provenance.json").read_text())
+        info["classes"], info["n_zooms"]
+    except (ValueError, LookupError, TypeError):
+        raise InputError(f"{path / 'provenance.json'}: not what `dqsstn train` wrote; restore it or train anew") from None
     where, n_actions = choose_device(device), len(paper_actions(config.move_px, config.zoom_factor))
     bare = dataclasses.replace(config, pretrained=False, weights=None)
 
@@ -746,7 +752,7 @@ def load_run(
     return Run(config, tuple(info["classes"]), read("q_net.safetensors", n_actions, "q_net"), classifiers, info["n_zooms"], info,
                pd.read_csv(path / "metrics.csv", index_col="epoch"))
 
-# %% ../nbs/04_train.ipynb #1f7a0f76
+# %% ../nbs/04_train.ipynb #075de052
 class Evaluation(NamedTuple):
     "One run on one split"
     policies: dict  # policy → the numbers of `summarize`
@@ -769,10 +775,12 @@ def evaluate(
     thetas = {p: windows_of(run, env, p, "evaluation")(rows) for p in POLICIES}
 
     def tables(classifier_of):
+        whole = {net: probabilities(net, env) for net in {classifier_of(p) for p in POLICIES}}
         out = {}
         for p in POLICIES:
-            whole, final = (probabilities(classifier_of(p), env, f) for f in (whole_image, lambda index: thetas[p][index]))
-            out[p] = photo_table(env, thetas[p], whole, final)
+            net = classifier_of(p)
+            final = whole[net] if p == "baseline" else probabilities(net, env, lambda index: thetas[p][index])
+            out[p] = photo_table(env, thetas[p], whole[net], final)
         oracle = 100 * float(out["greedy_oracle"].iou_after.mean())
         return out, {p: summarize(out[p], oracle, out["baseline"]) for p in POLICIES}
 
@@ -857,6 +865,14 @@ def policy_table(
         return f"{m:.1f}" if np.isnan(h) else f"{m:.1f} ± {h:.1f}"
     return pd.DataFrame({title: {p: cell(rows[rows.policy == p][k]) for p in POLICIES} for k, title in names.items()})
 
+# %% ../nbs/04_train.ipynb #c7ea431c
+def markdown_table(
+    table: pd.DataFrame,  # of texts
+) -> str:  # Markdown
+    "A table as Markdown, for pages and the README"
+    rows = [["", *table.columns], ["---"] + ["--:"] * len(table.columns), *([f"`{name}`", *cells] for name, *cells in table.itertuples())]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
 # %% ../nbs/04_train.ipynb #2ac5d1b2
 def plot_learning(
     metrics: pd.DataFrame,  # of a run: train_loss, valid_loss, iou_before, iou_after per epoch
@@ -902,37 +918,40 @@ def view_pixels(
     views = render(env.bank.gather(index), theta, size, (0.5,) * 3, (0.5,) * 3)
     return (views.permute(0, 2, 3, 1).cpu().numpy() / 2 + 0.5).clip(0, 1)
 
-# %% ../nbs/04_train.ipynb #74530226
+# %% ../nbs/04_train.ipynb #9a1f8607
 def draw_step(
     ax,  # matplotlib axes
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
     b: int,  # which of its photos
     t: int,  # which step
-    probability: float | None = None,  # of the true class
+    probability: float | None = None,  # of the class in question
 ):
     "One view of an episode with the salient box; below it the action that led here, the IoU and the classifier's probability"
     size, theta = 128, episode.thetas[b, t]
     ax.imshow(view_pixels(env, episode.index[b : b + 1], theta[None], size)[0])
     box = box_in_view(theta[None], env.bank.salient_boxes[episode.index[b : b + 1]])[0].cpu()
+    known = bool(torch.isfinite(box).all())  # photos without annotation have no box
     x, y, right, bottom = ((box + 1) / 2 * size - 0.5).tolist()
-    ax.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, color="C3", lw=1.5, clip_on=True))
+    if known: ax.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, color="C3", lw=1.5, clip_on=True))
     action = "start" if t == 0 else env.actions.names[episode.actions[b, t - 1]]
     ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[])
-    ax.set_xlabel(f"{action}\nIoU {episode.ious[b, t]:.2f}" + ("" if probability is None else f"\np {probability:.2f}"), fontsize=8)
+    lines = [action, f"IoU {episode.ious[b, t]:.2f}" if known else None, None if probability is None else f"p {probability:.2f}"]
+    ax.set_xlabel("\n".join(line for line in lines if line), fontsize=8)
 
-def true_class_probability(
+def class_probability(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
     classifier: nn.Module,  # who judges
 ) -> np.ndarray:  # (B,T+1)
-    "The classifier's probability of the true class in every view of every episode"
+    "The classifier's probability, in every view, of the true class; of the class it names in the end where no truth is known"
     labels = env.bank.labels[episode.index]
     with torch.no_grad(), eval_mode(classifier):
         p = [classifier(env.render(State(episode.index, theta, 0))).softmax(1) for theta in episode.thetas.unbind(1)]
+    labels = torch.where(labels < 0, p[-1].argmax(1), labels)
     return torch.stack([q.gather(1, labels[:, None])[:, 0] for q in p], 1).cpu().numpy()
 
-# %% ../nbs/04_train.ipynb #b44532ef
+# %% ../nbs/04_train.ipynb #f456a78b
 def filmstrip(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
@@ -941,11 +960,12 @@ def filmstrip(
 ):  # matplotlib figure
     "Fig. 7: the views of episodes, one row a photo"
     rows = range(len(episode.index)) if rows is None else rows
-    T, p = episode.actions.shape[1], true_class_probability(env, episode, classifier)
+    T, p = episode.actions.shape[1], class_probability(env, episode, classifier)
     fig, axes = plt.subplots(len(rows), T + 1, figsize=(1.15 * (T + 1), 1.75 * len(rows)), layout="constrained", squeeze=False)
     for ax_row, b in zip(axes, rows):
         for t, ax in enumerate(ax_row): draw_step(ax, env, episode, b, t, p[b, t])
-        ax_row[0].set_ylabel(env.bank.classes[env.bank.labels[episode.index[b]]], fontsize=9)
+        label = env.bank.labels[episode.index[b]]
+        if label >= 0: ax_row[0].set_ylabel(env.bank.classes[label], fontsize=9)
     return fig
 
 def save_gif(
@@ -957,7 +977,7 @@ def save_gif(
     fps: float = 2.0,  # frames a second
 ) -> Path:  # the file
     "An episode as an animated GIF"
-    p = true_class_probability(env, episode, classifier)
+    p = class_probability(env, episode, classifier)
     fig, ax = plt.subplots(figsize=(2.6, 3.2), layout="constrained")
 
     def frame(t):

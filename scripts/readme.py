@@ -13,9 +13,8 @@ from nbdev.process import extract_directives
 ROOT = Path(__file__).resolve().parent.parent
 
 def relink(m):
-    "A Markdown link or picture of nbs/, seen from the top of the repository, without Quarto's attributes"
-    text, target = m[1], m[2]
-    return f"{text}({target})" if re.match(r"[a-z]+:|#|/", target) else f"{text}({posixpath.normpath('nbs/' + target)})"
+    "The target of a link or picture in nbs/, seen from the top of the repository, without Quarto's attributes"
+    return f"]({m[1]})" if re.match(r"[a-z]+:|#|/", m[1]) else f"]({posixpath.normpath('nbs/' + m[1])})"
 
 def alert(m):
     "A Quarto callout as a GitHub alert"
@@ -25,16 +24,16 @@ def alert(m):
 def prose(text):
     "Markdown written for the site as GitHub shows it"
     text = re.sub(r"^:{3,} *\{\.callout-(\w+)[^}]*\}\n(.*?)^:{3,}$", alert, text, flags=re.M | re.S)
-    return re.sub(r"(!?\[[^\[\]]*\])\(([^()\s]+)\)(?:\{[^}]*\})?", relink, text)
+    return re.sub(r"\]\(([^()\s]+)\)(?:\{[^}]*\})?", relink, text)
 
-def output(out, name, pictures):
-    "A stored output as Markdown; a picture is put into `pictures` under its path"
+def output(out, name, alt, pictures):
+    "A stored output as Markdown; a picture with alternative text `alt` is put into `pictures` under its path"
     data = out.get("data", {"text/plain": out.get("text", "")})
     if "text/markdown" in data: return prose(data["text/markdown"])
     if "image/png" in data:
         path = f"nbs/images/{name}.png"
         pictures[path] = base64.b64decode(data["image/png"])
-        return f"![{out.metadata.get('alt', '')}]({path})"
+        return f"![{alt}]({path})"
     return f"```\n{data['text/plain'].rstrip()}\n```"
 
 def readme(nb):
@@ -47,7 +46,9 @@ def readme(nb):
         if flags.get("echo:") != ["false"]:
             code = "".join(line for line in cell.source.splitlines(True) if not line.startswith("#|"))
             parts.append(f"```python\n{code.strip()}\n```")
-        if flags.get("output:") != ["false"]: parts += [output(o, f"readme-{cell.id}-{i}", pictures) for i, o in enumerate(cell.outputs)]
+        alt = " ".join(flags.get("fig-alt:", []))
+        if flags.get("output:") != ["false"]:
+            parts += [output(o, f"readme-{cell.id}-{i}", alt, pictures) for i, o in enumerate(cell.outputs)]
     note = "<!-- Made from nbs/index.ipynb by scripts/readme.py: edit there. -->"
     return "\n\n".join([note, *(p.strip() for p in parts)]) + "\n", pictures
 

@@ -12,13 +12,9 @@ from nbclient.exceptions import CellExecutionError
 from nbdev.clean import nbdev_clean
 from nbdev.config import get_config
 from nbdev.process import extract_directives
-from traitlets.config import Config
 
 # what libraries say to each other stays out of the pages; a warning that a notebook means to show does not
 QUIET = "ignore::DeprecationWarning,ignore::PendingDeprecationWarning,ignore::FutureWarning,ignore:IProgress not found"
-
-# the kernel is reached through files, not over the network
-LOCAL = Config({"KernelManager": {"transport": "ipc"}})
 
 class FlaggedClient(NotebookClient):
     "A notebook client that leaves out the cells with `skip_flags` or `eval: false`"
@@ -42,8 +38,9 @@ def main():
     skip_flags = set(config.tst_flags.split()) - set(args.flags.split())
     for path in args.notebooks or sorted(config.nbs_path.glob("*.ipynb")):
         nb = nbformat.read(path, 4)
-        folder = {"metadata": {"path": str(path.parent)}}
-        try: FlaggedClient(nb, skip_flags, config=LOCAL, timeout=None, coalesce_streams=True, resources=folder).execute()
+        client = FlaggedClient(nb, skip_flags, timeout=None, coalesce_streams=True, extra_arguments=["--log-level=ERROR"],
+                               resources={"metadata": {"path": str(path.parent)}})
+        try: client.execute()
         except CellExecutionError as e:
             print(f"{path.name} failed and is left as it was\n{e}", file=sys.stderr)
             failed = True

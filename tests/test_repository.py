@@ -73,7 +73,7 @@ def test_package_imports_what_it_requires():
     names = {n.split(".")[0] for i in imports for n in ([a.name for a in i.names] if isinstance(i, ast.Import) else [i.module])}
     names -= {*sys.stdlib_module_names, "dqsstn"}
     used = {canonicalize_name(d) for n in names for d in packages_distributions()[n]}
-    declared = {canonicalize_name(Requirement(r).name) for r in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["weights"]]}
+    declared = {canonicalize_name(Requirement(r).name) for r in PROJECT["dependencies"]}
     assert used == declared
 
 @pytest.mark.parametrize("module", ["dqsstn", "dqsstn.config", "dqsstn.cli"])
@@ -95,7 +95,7 @@ def test_notebook_is_committed_executed_and_clean(path):
     nb = read_nb(path)
     text = nb2str(nb)
     assert path.read_text() == text
-    clean_nb(nb, clean_ids=False)
+    clean_nb(nb)
     assert nb2str(nb) == text
     outputs = [o for c in nb.cells for o in c.get("outputs", [])]
     assert outputs

@@ -1,0 +1,65 @@
+"""The scripts behind the Makefile: executing notebooks, the check of the export, and README.md."""
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT/"scripts"))
+import readme
+import run_tests
+
+def write(path, *cells):
+    nbformat.write(new_notebook(cells=list(cells)), path)
+    return path
+
+def run_notebooks(*args):
+    return subprocess.run([sys.executable, "scripts/run_notebooks.py", *args], cwd=ROOT, capture_output=True, text=True)
+
+def test_run_notebooks_skips_what_nbdev_test_skips_and_keeps_its_outputs(tmp_path):
+    stored = [new_output("stream", text="stored\n")]
+    path = write(tmp_path/"a.ipynb", *[new_code_cell(s, outputs=stored) for s in ["#| slow\n1/0", "#| eval: false\n1/0", "print('new')"]])
+    assert run_notebooks(str(path)).returncode == 0
+    once = path.read_text()
+    assert [c.outputs[0].text for c in nbformat.read(path, 4).cells] == ["stored\n", "stored\n", "new\n"]
+    assert '"execution_count": null' in once and '"execution_count": 1' not in once
+    run_notebooks(str(path))
+    assert path.read_text() == once
+
+    failed = run_notebooks("--flags", "slow", str(path))
+    assert failed.returncode == 1 and "ZeroDivisionError" in failed.stderr
+    assert path.read_text() == once
+
+def test_stale_export_fails(tmp_path, monkeypatch):
+    for name in ("dqsstn", "nbs"): (tmp_path/name).mkdir()
+    (tmp_path/"settings.ini").write_text((ROOT/"settings.ini").read_text())
+    (tmp_path/"dqsstn"/"__init__.py").write_text((ROOT/"dqsstn"/"__init__.py").read_text())
+    write(tmp_path/"nbs"/"00_a.ipynb", new_code_cell("#| default_exp a"), new_code_cell("#| export\nx = 1"))
+    monkeypatch.setattr(run_tests, "ROOT", tmp_path)
+    ok, out = run_tests.check_export()
+    assert not ok and "dqsstn/a.py" in out
+    assert run_tests.command("nbdev_export", cwd=tmp_path)[0]
+    assert run_tests.check_export()[0]
+    (tmp_path/"dqsstn"/"a.py").write_text("x = 2\n")
+    assert not run_tests.check_export()[0]
+
+@pytest.mark.parametrize("site, github", [
+    ("[env](01_env.ipynb) and [licence](../LICENSE)", "[env](nbs/01_env.ipynb) and [licence](LICENSE)"),
+    ("[site](https://example.org/a) [below](#below)", "[site](https://example.org/a) [below](#below)"),
+    ("![Views](images/a.png){#fig-a width=50%}", "![Views](nbs/images/a.png)"),
+    ("[![badge](https://example.org/b.svg)](../CITATION.cff)", "[![badge](https://example.org/b.svg)](CITATION.cff)"),
+    ("::: {.callout-note}\n## Title\ntext\n\nmore\n:::\n\nafter", "> [!NOTE]\n> **Title**\n> text\n>\n> more\n\nafter")])
+def test_readme_speaks_github(site, github): assert readme.prose(site) == github
+
+def test_readme_shows_code_and_outputs():
+    table = new_output("execute_result", data={"text/markdown": "| a |\n|---|", "text/plain": "no"})
+    picture = new_output("display_data", data={"image/png": "AAAA", "text/plain": "no"})
+    text, pictures = readme.readme(new_notebook(cells=[
+        new_markdown_cell("# dqsstn"), new_code_cell("#| hide\nsecret = 1"), new_code_cell("#| echo: false\nhidden()", outputs=[table]),
+        new_code_cell("#| label: fig-x\n#| fig-alt: Four views\nshown()", outputs=[picture], id="cell-1")]))
+    assert "secret" not in text and "hidden" not in text and "no" not in text
+    assert "| a |\n|---|" in text and "```python\nshown()\n```" in text and "![Four views](nbs/images/readme-cell-1-0.png)" in text
+    assert pictures == {"nbs/images/readme-cell-1-0.png": b"\0\0\0"}
