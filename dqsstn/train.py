@@ -14,13 +14,15 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'RESU
            'markdown_table', 'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip',
            'save_gif', 'predict', 'photo_pixels']
 
-# %% ../nbs/04_train.ipynb #9416a251
+# %% ../nbs/04_train.ipynb #b7f904d3
 import ast
 import copy
 import dataclasses
 import hashlib
 import json
+import os
 import platform
+import shutil
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,7 +35,7 @@ import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import AMPMode, MixedPrecision
-from fastai.callback.schedule import combined_cos
+from fastai.callback import schedule  # noqa: F401  adds fit_one_cycle and fit_flat_cos to Learner
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.learner import AvgMetric, Learner, Metric
@@ -41,13 +43,14 @@ from fastai.optimizer import OptimWrapper
 from fastcore.basics import patch
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.patches import Rectangle
+from PIL import Image
 from scipy import stats
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 import dqsstn
 from .config import Config, InputError, check_out_folder, load_config, save_config
-from .data import ImageBank, Items, bank_from_photos, load_photo, square_source
+from .data import ImageBank, Items, bank_from_photos, square_source
 from .env import State, ViewEnv, box_in_view, compose, greedy_action, identity_theta, iou, paper_actions, render, theta_from_window, window
 from .qnet import (ReplayMemory, Transition, all_actions_loss, create_net, epsilon, epsilon_greedy, load_weights, normalization, q_target,
                          save_weights, sync_target, td_loss)
@@ -193,7 +196,7 @@ def make_env(
     mean, std = normalization(config.arch)
     return ViewEnv(bank, paper_actions(config.move_px, config.zoom_factor), config.horizon, config.view_size, config.measure, mean, std)
 
-# %% ../nbs/04_train.ipynb #8b9b7ee8
+# %% ../nbs/04_train.ipynb #ae398bb7
 def fit_classifier(
     net: nn.Module,  # trained in place
     env: ViewEnv,  # training photos
@@ -212,7 +215,7 @@ def fit_classifier(
     train = ViewLoader(env, theta_of, config.batch_size, rng, config.flip, config.jitter, whole_share, weight)
     valid = ViewLoader(valid_env, valid_theta_of, config.batch_size)
     learn = Learner(DataLoaders(train, valid), net, loss_func=classifier_loss, opt_func=optimizer(config), metrics=AvgMetric(top1),
-                    cbs=[*precision_callbacks(config), *(cbs or [])])
+                    cbs=[StopOnNaN(), *precision_callbacks(config), *(cbs or [])])
     with quiet(learn), seeded(config.seed, f"dropout {purpose}"):
         if config.classifier_schedule == "one_cycle": learn.fit_one_cycle(epochs, config.classifier_lr)
         else: learn.fit(epochs, config.classifier_lr)
@@ -274,7 +277,7 @@ class EpisodeLoader:
 
     def __len__(self): return -(-len(self.env.bank) // self.config.batch_size) * self.env.horizon
 
-# %% ../nbs/04_train.ipynb #10377641
+# %% ../nbs/04_train.ipynb #1ff7cd63
 @patch
 def __iter__(self: EpisodeLoader):
     N = len(self.env.bank)
@@ -296,7 +299,7 @@ def play_step(
 ) -> tuple[State, Measured]:  # the same after one step
     "Act, step, reward, remember: the next state and what was measured there"
     q = q_values(self.q_net, self.env.render(state), self.config.precision)
-    action = epsilon_greedy(q, self.epsilon if self.training else 0.0, self.explore)
+    action = epsilon_greedy(q, self.epsilon, self.explore)
     after_state = self.env.step(state, action)
     after = measure(self.env, after_state, self.reward, self.classifier)
     reward = self.reward(before, after)
@@ -318,19 +321,21 @@ def q_values(
     with eval_mode(net), torch.autocast(views.device.type, torch.bfloat16, enabled=precision == "bf16"):
         return net(views.contiguous(memory_format=torch.channels_last)).float()
 
-# %% ../nbs/04_train.ipynb #014c2771
+# %% ../nbs/04_train.ipynb #1c402382
 @patch
 def batch(self: EpisodeLoader):
     "One batch for the Learner: views, then what the loss needs"
     env = self.env
     tr = self.memory.sample(self.config.batch_size, self.replay) if self.training else self.latest
-    state = State(tr.index.long(), tr.theta, 0)
+    state = State(tr.index, tr.theta, 0)
     views = env.render(state)
-    if self.config.agent == "all_actions": return views, all_action_rewards(env, state, self.reward)
-    next_views = env.render(State(tr.index.long(), tr.next_theta, 0))
-    return views, tr.action.long(), tr.reward, next_views, tr.done
+    if self.config.agent == "all_actions":
+        rewards = all_action_rewards(env, state, self.reward)
+        return views, rewards if self.reward_weight is None else rewards * self.reward_weight[state.index][:, None]
+    next_views = env.render(State(tr.index, tr.next_theta, 0))
+    return views, tr.action, tr.reward, next_views, tr.done
 
-# %% ../nbs/04_train.ipynb #75ec549f
+# %% ../nbs/04_train.ipynb #93a99956
 class TDLoss:
     "The Huber TD loss of Eq. 1 as a Learner's `loss_func`; holds the target network"
     def __init__(self,
@@ -338,7 +343,7 @@ class TDLoss:
         config: Config,  # gamma, double_dqn, bootstrap_at_horizon
     ):
         self.q_net, self.config = q_net, config
-        with seeded(config.seed, "target network"): self.target_net = copy.deepcopy(q_net).eval().requires_grad_(False)
+        self.target_net = copy.deepcopy(q_net).eval().requires_grad_(False)
 
     def __call__(self, q, action, reward, next_views, done):
         c = self.config
@@ -367,24 +372,21 @@ class TargetSync(Callback):
         self.n_updates += 1
         if self.n_updates % self.every == 0: sync_target(self.target_net, self.learn.model)
 
-# %% ../nbs/04_train.ipynb #7085ab91
+# %% ../nbs/04_train.ipynb #04d848cd
 class JointClassifier(Callback):
     "One classifier update on the final views of every finished batch of episodes"
     def __init__(self,
         classifier: nn.Module,  # trained in place
-        config: Config,  # learning rate, schedule, share of whole images
+        config: Config,  # learning rate, augmentation, share of whole images
         weight: Tensor | None = None,  # (N,) hard mining on its loss
     ):
         self.classifier, self.config, self.weight, self.n_updates = classifier, config, weight, 0
         self.opt = TORCH_OPTIMIZERS[config.optimizer](classifier.parameters(), lr=config.classifier_lr)
-        lr = config.classifier_lr
-        self.lr_at = combined_cos(0.25, lr / 25, lr, lr / 1e5) if config.classifier_schedule == "one_cycle" else lambda _: lr
 
     def before_fit(self):
         dl, c = self.dls.train, self.config
-        self.total = len(dl) // dl.env.horizon * self.n_epoch
         self.views = ViewLoader(dl.env, lambda index: dl.finished.theta, rng=generator(c.seed, "joint classifier"),
-                                flip=False, jitter=c.jitter, whole_share=c.whole_share)  # the episodes are mirrored already
+                                flip=c.flip, jitter=c.jitter, whole_share=c.whole_share)
 
     def after_batch(self):
         finished = self.dls.train.finished
@@ -392,7 +394,6 @@ class JointClassifier(Callback):
 
     def update(self, env, index, theta):
         "One step on the views of `index` through `theta`"
-        for group in self.opt.param_groups: group["lr"] = float(self.lr_at(self.n_updates / self.total))
         self.classifier.train()
         with torch.autocast(theta.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             logits = self.classifier(env.render(State(index, theta, 0)))
@@ -419,13 +420,15 @@ class EpisodeIoU(Metric):
     @property
     def name(self): return "iou_before" if self.before else "iou_after"
 
-# %% ../nbs/04_train.ipynb #ac2c15f2
+# %% ../nbs/04_train.ipynb #05911415
 class StopOnNaN(Callback):
-    "Stops with an error when the loss is no longer finite, before the weights are"
+    "Stops with an error when the loss is no longer finite: looks every 50 updates, and at the end of each epoch"
     order = -5
     def before_backward(self):
-        if self.iter % 50 == 0 and not torch.isfinite(self.learn.loss_grad):
-            raise InputError(f"epoch {self.epoch}, update {self.iter}: the loss is {self.learn.loss_grad.item()}; lower lr or set grad_clip")
+        if self.iter % 50 == 0: self.check(self.learn.loss_grad)
+    def after_train(self): self.check(self.learn.loss)
+    def check(self, loss):
+        if not torch.isfinite(loss): raise InputError(f"epoch {self.epoch}, update {self.iter}: the loss is {loss.item()}; use a lower learning rate, or set grad_clip")
 
 # %% ../nbs/04_train.ipynb #05f7df77
 def agent_learner(
@@ -648,7 +651,7 @@ class Run(NamedTuple):
     provenance: dict
     metrics: pd.DataFrame  # the agent's training, one row per epoch
 
-# %% ../nbs/04_train.ipynb #775c250e
+# %% ../nbs/04_train.ipynb #c2d8de7f
 def make_bank(
     items: Items,  # a split
     config: Config,  # sizes and device
@@ -656,7 +659,8 @@ def make_bank(
     progress: bool = False,  # show a bar
 ) -> ImageBank:  # on the device of `config`
     "The photos of a split as `config` wants them"
-    return ImageBank(items, config.source_size, config.resize, choose_device(config.device), skip_bad=skip_bad, progress=progress)
+    limit = None if config.memory_limit_gb is None else int(config.memory_limit_gb * 1e9)
+    return ImageBank(items, config.source_size, config.resize, choose_device(config.device), os.cpu_count(), limit, skip_bad, progress)
 
 def train_run(
     config: Config,  # what to train
@@ -708,7 +712,7 @@ def mixture_of(
         return torch.stack([look(index) for look in each])[which, torch.arange(len(index), device=index.device)]
     return mixed
 
-# %% ../nbs/04_train.ipynb #f65a2237
+# %% ../nbs/04_train.ipynb #47c3ccaf
 def save_run(
     run: Run,  # what to save
     out: str | Path,  # new folder
@@ -716,7 +720,8 @@ def save_run(
     "Write a run folder; it appears under its name when it is complete"
     out = check_out_folder(out)
     staging = out.with_name(out.name + ".partial")
-    staging.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(staging, ignore_errors=True)  # of a run that was cut off
+    staging.mkdir(parents=True)
     save_config(run.config, staging / "config.json")
     (staging / "provenance.json").write_text(json.dumps(run.provenance | dict(n_zooms=run.n_zooms), indent=2) + "\n")
     run.metrics.to_csv(staging / "metrics.csv", index_label="epoch")
@@ -873,7 +878,7 @@ def markdown_table(
     rows = [["", *table.columns], ["---"] + ["--:"] * len(table.columns), *([f"`{name}`", *cells] for name, *cells in table.itertuples())]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
-# %% ../nbs/04_train.ipynb #2ac5d1b2
+# %% ../nbs/04_train.ipynb #596467e2
 def plot_learning(
     metrics: pd.DataFrame,  # of a run: train_loss, valid_loss, iou_before, iou_after per epoch
 ):  # matplotlib figure
@@ -897,14 +902,14 @@ def plot_bins(
     pick = lambda bins, key: [np.nan if b[key] is None else b[key] for b in bins]
     fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained", sharex=True)
     x = np.arange(5)
-    for ax, key, title in zip(axes, ("iou_after", "top1"), ("mean IoU of the view and the salient box (%)", "Top-1 (%)")):
-        ax.bar(x - 0.2, pick(before, key), 0.4, color="C7", label="whole image" if key == "iou_after" else "baseline")
-        ax.bar(x + 0.2, pick(after, key), 0.4, color="C2", label=policy)
+    for ax, key, title in zip(axes, ("iou_after", "top1"), ("mean IoU (%)", "Top-1 (%)")):
+        ax.bar(x - 0.2, pick(before, key), 0.4, color="C7", label="baseline: the whole image")
+        ax.bar(x + 0.2, pick(after, key), 0.4, color="C2", label=policy.replace("_", " "))
         for i, change in enumerate(np.subtract(pick(after, key), pick(before, key))):
             if not np.isnan(change): ax.annotate(f"{change:+.1f}", (i + 0.2, pick(after, key)[i]), ha="center", va="bottom", fontsize=8)
-        ax.set(ylabel=title, xlabel="initial IoU", ylim=(0, 105))
+        ax.set(ylabel=title, xlabel="initial IoU", ylim=(0, 110))
         ax.set_xticks(x, [f"{b['low']:.1f}–{b['high']:.1f}\nn = {b['n']:.0f}" for b in before])
-        ax.legend(loc="upper left")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig
 
 # %% ../nbs/04_train.ipynb #774e454f
@@ -951,7 +956,7 @@ def class_probability(
     labels = torch.where(labels < 0, p[-1].argmax(1), labels)
     return torch.stack([q.gather(1, labels[:, None])[:, 0] for q in p], 1).cpu().numpy()
 
-# %% ../nbs/04_train.ipynb #f456a78b
+# %% ../nbs/04_train.ipynb #c3da99eb
 def filmstrip(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
@@ -959,11 +964,11 @@ def filmstrip(
     rows: list[int] | None = None,  # which photos of the episode; all if None
 ):  # matplotlib figure
     "Fig. 7: the views of episodes, one row a photo"
-    rows = range(len(episode.index)) if rows is None else rows
-    T, p = episode.actions.shape[1], class_probability(env, episode, classifier)
+    rows = list(range(len(episode.index)) if rows is None else rows)
+    T, p = episode.actions.shape[1], class_probability(env, Episode(*(values[rows] for values in episode)), classifier)
     fig, axes = plt.subplots(len(rows), T + 1, figsize=(1.15 * (T + 1), 1.75 * len(rows)), layout="constrained", squeeze=False)
-    for ax_row, b in zip(axes, rows):
-        for t, ax in enumerate(ax_row): draw_step(ax, env, episode, b, t, p[b, t])
+    for ax_row, b, p_row in zip(axes, rows, p):
+        for t, ax in enumerate(ax_row): draw_step(ax, env, episode, b, t, p_row[t])
         label = env.bank.labels[episode.index[b]]
         if label >= 0: ax_row[0].set_ylabel(env.bank.classes[label], fontsize=9)
     return fig
@@ -977,17 +982,17 @@ def save_gif(
     fps: float = 2.0,  # frames a second
 ) -> Path:  # the file
     "An episode as an animated GIF"
-    p = class_probability(env, episode, classifier)
+    p = class_probability(env, Episode(*(values[b : b + 1] for values in episode)), classifier)[0]
     fig, ax = plt.subplots(figsize=(2.6, 3.2), layout="constrained")
 
     def frame(t):
         ax.clear()
-        draw_step(ax, env, episode, b, min(t, p.shape[1] - 1), p[b, min(t, p.shape[1] - 1)])
-    FuncAnimation(fig, frame, p.shape[1] + 3).save(path, PillowWriter(fps))
+        draw_step(ax, env, episode, b, min(t, len(p) - 1), p[min(t, len(p) - 1)])
+    FuncAnimation(fig, frame, len(p) + 3).save(path, PillowWriter(fps))
     plt.close(fig)
     return Path(path)
 
-# %% ../nbs/04_train.ipynb #7af75619
+# %% ../nbs/04_train.ipynb #feeab39d
 @torch.no_grad()
 def predict(
     run: Run,  # trained
@@ -997,20 +1002,21 @@ def predict(
     bank = bank_from_photos(paths, run.config.source_size, run.config.resize, choose_device(run.config.device))
     env = make_env(bank, run.config)
     index = torch.arange(len(bank), device=env.device)
-    episode = play(env, index, agent_policy(run.q_net, run.config.precision))
+    parts = [play(env, part, agent_policy(run.q_net, run.config.precision)) for part in index.split(256)]
+    episode = Episode(*(torch.cat(values) for values in zip(*parts)))
     whole = probabilities(run.classifiers["baseline"], env)
     final = probabilities(run.classifiers["agent"], env, lambda i: episode.thetas[i, -1])
 
     def best(p): return dict(label=run.classes[p.argmax()], probability=round(float(p.max()), 4))
     windows = window(episode.thetas[:, -1]).tolist()
-    return [dict(image=str(path), whole_image=best(whole[i]), final_view=best(final[i]), window=photo_pixels(windows[i], path, run.config),
+    return [dict(image=str(path), whole_image=best(whole[i]), final_view=best(final[i]), window=photo_pixels(windows[i], bank.items[i].size, run.config),
                  actions=[env.actions.names[a] for a in episode.actions[i]]) for i, path in enumerate(paths)], env, episode
 
 def photo_pixels(
     box: list[float],  # (x1, y1, x2, y2) in source coordinates
-    path: str | Path,  # the photo
+    size: tuple[int, int],  # width and height of the photo, pixels
     config: Config,  # source size and resize
 ) -> list[float]:  # (x1, y1, x2, y2) in pixels of the photo
     "Where a window lies in the photo itself"
-    _, to_source = square_source(load_photo(path), config.source_size, config.resize)
+    to_source = square_source(Image.new("L", size), config.source_size, config.resize)[1]
     return [round(float((v - to_source[i % 2, 2]) / to_source[i % 2, i % 2]), 1) for i, v in enumerate(box)]

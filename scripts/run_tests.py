@@ -1,6 +1,6 @@
 """What `make test` runs and counts: the export and ruff, every notebook with nbdev_test, then tests/ with pytest.
 
-The last line is `N passed, N failed, N skipped`; the exit code is 1 if anything failed."""
+The last line is `N passed, N failed`; the exit code is 1 if anything failed."""
 import argparse
 import os
 import shutil
@@ -64,7 +64,7 @@ def main():
     with ThreadPoolExecutor(args.jobs) as pool: done += pool.map(notebook, sorted((ROOT/"nbs").glob("*.ipynb")))
     passed, failed, skipped = run_pytest(args.flags.split())
     passed, failed = passed + done.count(True), failed + done.count(False)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    print(f"{skipped} skipped\n{passed} passed, {failed} failed")
     return int(failed > 0)
 
 if __name__ == "__main__": sys.exit(main())

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import torch
 from conftest import ROOT, SMALL, TINY, annotation, call, contents, make_voc, photo, start
 from PIL import Image
+from safetensors.torch import load_file
 
 import dqsstn
 from dqsstn.cli import write_text
@@ -169,7 +171,7 @@ def test_photos_without_objects_are_left_out_and_listed(folder):
     assert (figures["n_images"], figures["n_skipped"], figures["skipped"]) == (7, 1, {"000003": "no objects"})
     assert "000003: no objects" in outcome.stderr
 
-BOXES = Path(os.environ.get("DQSSTN_BOXES", ROOT/"../shared/data/voc07_12_boxes.json"))
+BOXES = Path(os.environ.get("DQSSTN_BOXES", "voc07_12_boxes.json"))
 
 @pytest.mark.skipif(not BOXES.is_file(), reason="needs the boxes of VOC2007 and VOC2012: set DQSSTN_BOXES to voc07_12_boxes.json")
 def test_figures_of_voc_from_its_boxes(folder):
@@ -186,3 +188,13 @@ def test_figures_of_voc_from_its_photos(folder):
     if figures["n_images"] < 8333: pytest.skip(f"DQSSTN_VOC holds {figures['n_images']} of the 8333 photos of val")
     assert (figures["single_pct"], figures["disjoint_pct"], figures["overlapping_pct"]) == (41.35, 10.76, 47.88)
     assert figures["covered_over"]["0.4"] == 14.76
+
+@pytest.mark.parametrize("settings", ["classifier_training=joint,reward=combined,loss_weight=inverse_iou",
+                                      "classifier_training=frozen,agent=all_actions,gamma=0,reward_weight=accuracy"])
+def test_the_paper_configuration_trains_in_step_or_frozen(folder, settings):
+    call(f"train --config paper --sample {TINY} {SMALL} --set arch=small_cnn,pretrained=false,{settings} --out run")
+    jsonschema.validate(json.loads(Path("run/results.json").read_text()), RESULTS_SCHEMA)
+    nets = {name: load_file(f"run/classifier_{name}.safetensors") for name in ("baseline", "agent")}
+    updates = [int(next(v for k, v in net.items() if k.endswith("num_batches_tracked"))) for net in nets.values()]
+    same = all(torch.equal(v, nets["agent"][k]) for k, v in nets["baseline"].items())
+    assert updates[0] == updates[1] and same == ("frozen" in settings)
