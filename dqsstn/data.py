@@ -471,23 +471,23 @@ def yolo_items(
         return _collect([(p.stem, p) for p in paths], make, classes, split, skip_bad)
     return _parts(read, split, (root/'images'/split).is_dir())
 
-# %% ../nbs/00_data.ipynb #a9f50265
+# %% ../nbs/00_data.ipynb #8b2c9e72
 SAMPLE_CLASSES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
 
 @dataclass(frozen=True)
 class SampleSpec:
     "What the photos of the sample look like; a pair of numbers is a range"
-    version: int = 5  # of the code below
+    version: int = 6  # of the code below
     side: int = 128  # of a photo, in pixels
     contrast: tuple[float, float] = (.25, .5)  # of the background, as a share of the photo's
     brightness: tuple[float, float] = (50., 110.)  # mean of each colour of the background, 0 to 255
     bins: tuple[float, ...] = (.38, .34, .17, .07, .04)  # share of photos in each bin of initial IoU, [0, .2), [.2, .4) … [.8, 1]
     iou: tuple[float, float] = (.05, .93)  # initial
-    scatter: float = .2  # how far the salient centre may be from the photo's in x and in y, as a share of the side
+    scatter: float = .12  # how far the salient centre may be from the photo's in x and in y, as a share of the side
     aspect: tuple[float, float] = (.8, 1.2)  # width over height of a box: digits are stretched to it, so that square views fit them
     single: float = .15  # share of photos with one object
     clutter: tuple[int, int] = (2, 5)  # number of other objects in the rest
-    relative: tuple[float, float] = (.06, .7)  # area of another object, as a share of the salient one's
+    relative: tuple[float, float] = (.06, .6)  # area of another object, as a share of the salient one's
     tries: int = 4  # places drawn for another object; the one with the least overlap is taken
     by_chance: float = .35  # share of the salient box that they may cover by chance
     covering: float = .12  # share of photos in which one lies over the salient object on purpose …

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import torch
-from conftest import ROOT, SMALL, TINY, annotation, call, contents, make_voc, photo, start
+from conftest import SMALL, TINY, annotation, call, contents, make_voc, photo, start
 from PIL import Image
 from safetensors.torch import load_file
 
