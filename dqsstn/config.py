@@ -173,7 +173,7 @@ def override(
         values[key] = None if value == "none" and values[key] is None else value
     return make_config(values, "--set")
 
-# %% ../nbs/00a_config.ipynb #a453394d
+# %% ../nbs/00a_config.ipynb #0cf10761
 CONFIGS = dict(
     paper=Config(),
     tuned=Config(
@@ -181,7 +181,7 @@ CONFIGS = dict(
         schedule="cosine", epochs=1, batch_size=16, capacity=20_000, eps_decay=6_000.0, grad_clip=10.0, classifier_training="after",
         pretrain_epochs=3, classifier_epochs=1, whole_share=0.5, classifier_lr=3e-4, classifier_schedule="one_cycle"),
     demo=Config(
-        source_size=128, view_size=64, jitter=0.1, move_px=12.0, arch="small_cnn", pretrained=False, gamma=0.5, lr=1e-3, optimizer="adamw",
+        source_size=128, view_size=64, flip=False, jitter=0.1, move_px=12.0, arch="small_cnn", pretrained=False, gamma=0.5, lr=1e-3, optimizer="adamw",
         schedule="cosine", epochs=2, capacity=20_000, eps_decay=5_000.0, grad_clip=10.0, classifier_training="after", pretrain_epochs=15,
         classifier_epochs=10, whole_share=0.25, classifier_lr=2e-3, classifier_schedule="one_cycle", mixture=False),
 )
