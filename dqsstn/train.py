@@ -992,7 +992,7 @@ def save_gif(
     plt.close(fig)
     return Path(path)
 
-# %% ../nbs/04_train.ipynb #feeab39d
+# %% ../nbs/04_train.ipynb #aacf6b0f
 @torch.no_grad()
 def predict(
     run: Run,  # trained
@@ -1018,5 +1018,5 @@ def photo_pixels(
     config: Config,  # source size and resize
 ) -> list[float]:  # (x1, y1, x2, y2) in pixels of the photo
     "Where a window lies in the photo itself"
-    to_source = square_source(Image.new("L", size), config.source_size, config.resize)[1]
+    to_source = square_source(Image.new("RGB", size), config.source_size, config.resize)[1]
     return [round(float((v - to_source[i % 2, 2]) / to_source[i % 2, i % 2]), 1) for i, v in enumerate(box)]
