@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'RESULTS_SCHEMA', 'generator', 'seeded',
            'choose_device', 'augment', 'whole_image', 'ViewLoader', 'classifier_loss', 'top1', 'optimizer', 'new_net',
-           'make_env', 'fit_classifier', 'quiet', 'ProgressBar', 'precision_callbacks', 'EpisodeLoader', 'q_values',
-           'TDLoss', 'EpsilonDecay', 'TargetSync', 'JointClassifier', 'EpisodeIoU', 'StopOnNaN', 'agent_learner',
+           'make_env', 'StopOnNaN', 'fit_classifier', 'quiet', 'ProgressBar', 'precision_callbacks', 'EpisodeLoader',
+           'q_values', 'TDLoss', 'EpsilonDecay', 'TargetSync', 'JointClassifier', 'EpisodeIoU', 'agent_learner',
            'fit_agent', 'mining_weight', 'random_policy', 'zoom_policy', 'agent_policy', 'Episode', 'play',
            'fitted_windows', 'final_windows', 'best_zooms', 'probabilities', 'photo_table', 'summarize', 'code_hash',
            'provenance', 'Run', 'make_bank', 'train_run', 'windows_of', 'mixture_of', 'save_run', 'load_run',
@@ -195,6 +195,16 @@ def make_env(
     "The environment that `config` describes, over the photos of `bank`"
     mean, std = normalization(config.arch)
     return ViewEnv(bank, paper_actions(config.move_px, config.zoom_factor), config.horizon, config.view_size, config.measure, mean, std)
+
+# %% ../nbs/04_train.ipynb #05911415
+class StopOnNaN(Callback):
+    "Stops with an error when the loss is no longer finite: looks every 50 updates, and at the end of each epoch"
+    order = -5
+    def before_backward(self):
+        if self.iter % 50 == 0: self.check(self.learn.loss_grad)
+    def after_train(self): self.check(self.learn.loss)
+    def check(self, loss):
+        if not torch.isfinite(loss): raise InputError(f"epoch {self.epoch}, update {self.iter}: the loss is {loss.item()}; use a lower learning rate, or set grad_clip")
 
 # %% ../nbs/04_train.ipynb #ae398bb7
 def fit_classifier(
@@ -419,16 +429,6 @@ class EpisodeIoU(Metric):
     def value(self): return 100 * torch.cat(self.ious).mean().item() if self.ious else None
     @property
     def name(self): return "iou_before" if self.before else "iou_after"
-
-# %% ../nbs/04_train.ipynb #05911415
-class StopOnNaN(Callback):
-    "Stops with an error when the loss is no longer finite: looks every 50 updates, and at the end of each epoch"
-    order = -5
-    def before_backward(self):
-        if self.iter % 50 == 0: self.check(self.learn.loss_grad)
-    def after_train(self): self.check(self.learn.loss)
-    def check(self, loss):
-        if not torch.isfinite(loss): raise InputError(f"epoch {self.epoch}, update {self.iter}: the loss is {loss.item()}; use a lower learning rate, or set grad_clip")
 
 # %% ../nbs/04_train.ipynb #05f7df77
 def agent_learner(
