@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Positive', 'Count', 'Unit', 'Rate', 'Finite', 'RewardName', 'FIELDS', 'CONFIGS', 'OPEN_IN_PAPER', 'InputError',
-           'check_out_folder', 'DataConfig', 'AgentConfig', 'Config', 'unknown_field', 'make_config', 'save_config',
-           'load_config', 'override']
+           'check_out_folder', 'write_text', 'DataConfig', 'AgentConfig', 'Config', 'unknown_field', 'make_config',
+           'save_config', 'load_config', 'override']
 
 # %% ../nbs/00a_config.ipynb #f86143f4
 import dataclasses
@@ -35,6 +35,19 @@ def check_out_folder(
     parent = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK): raise InputError(f"{path}: {parent} is no folder to write in; name another with --out")
     return path
+
+# %% ../nbs/00a_config.ipynb #0c22732c
+def write_text(
+    text: str,  # the whole content
+    path: Path,  # file to make or to replace
+):
+    "Write a file whole or not at all"
+    if path.exists() and not path.is_file(): return path.write_text(text, encoding="utf-8")  # a pipe or /dev/stdout
+    partial_file = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial_file.write_text(text, encoding="utf-8")
+        partial_file.replace(path)
+    finally: partial_file.unlink(missing_ok=True)
 
 # %% ../nbs/00a_config.ipynb #77ad3bf1
 Positive = Annotated[int, Field(gt=0)]
@@ -86,7 +99,7 @@ class AgentConfig(DataConfig):
     bootstrap_at_horizon: bool = False  # whether the target looks beyond the last step
     grad_clip: Annotated[float, Field(ge=0)] = 0.0  # largest gradient norm, 0 for none
 
-# %% ../nbs/00a_config.ipynb #f2a8eb5c
+# %% ../nbs/00a_config.ipynb #8f93f59b
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config(AgentConfig):
     "One experiment: data, agent, classifier and machine; the defaults are the paper's values where it gives them"
@@ -97,6 +110,7 @@ class Config(AgentConfig):
     classifier_lr: Rate = 5e-6  # learning rate of the classifier
     classifier_schedule: Literal["constant", "one_cycle"] = "constant"  # of its learning rate
     loss_weight: Literal["none", "inverse_iou", "accuracy"] = "none"  # hard mining on the classifier's loss, section 4.3.2
+    sampler: Literal["shuffle", "class_balanced"] = "shuffle"  # which images a classifier's epoch holds: each once, or as many of each class
     easy_weight: Unit = 0.5  # weight of images that the baseline classifies correctly, when mining by accuracy
     memory_limit_gb: Annotated[float, Field(gt=0)] | None = None  # decode photos on the fly instead of keeping more than so many GB of them
     mixture: bool = True  # also train one classifier on the views of all policies together
@@ -112,6 +126,8 @@ class Config(AgentConfig):
                              f"set classifier_epochs={self.epochs}, equal to epochs")
         if self.classifier_training == "joint" and self.classifier_schedule != "constant":
             raise InputError("classifier_training=joint goes with classifier_schedule=constant")
+        if self.classifier_training == "joint" and self.sampler != "shuffle":
+            raise InputError("classifier_training=joint goes with sampler=shuffle: its images are those of the agent's episodes")
 
 # %% ../nbs/00a_config.ipynb #04749deb
 _fields = TypeAdapter(Config)
@@ -173,7 +189,7 @@ def override(
         values[key] = None if value == "none" and values[key] is None else value
     return make_config(values, "--set")
 
-# %% ../nbs/00a_config.ipynb #0cf10761
+# %% ../nbs/00a_config.ipynb #10f6df5f
 CONFIGS = dict(
     paper=Config(),
     tuned=Config(
@@ -185,6 +201,7 @@ CONFIGS = dict(
         schedule="cosine", epochs=2, capacity=20_000, eps_decay=5_000.0, grad_clip=10.0, classifier_training="after", pretrain_epochs=15,
         classifier_epochs=10, whole_share=0.25, classifier_lr=2e-3, classifier_schedule="one_cycle", mixture=False),
 )
+CONFIGS["study"] = dataclasses.replace(CONFIGS["demo"], pretrain_epochs=12, classifier_epochs=8)
 
 # %% ../nbs/00a_config.ipynb #c87a9fc7
 OPEN_IN_PAPER = ("batch_size", "classifier_training", "pretrain_epochs", "classifier_epochs", "whole_share", "classifier_lr",

@@ -1,0 +1,72 @@
+"""Studies as a user runs them: in processes of their own, killed, gone on with; and the numbers that pages and README show."""
+import os
+import re
+import shlex
+import signal
+import time
+
+import pandas as pd
+import pytest
+from conftest import ROOT, SMALL, TINY, call, start
+
+from dqsstn.experiments import read_rows
+from dqsstn.report import tables_of
+from dqsstn.results import caption, table1
+from dqsstn.train import markdown_table
+
+STUDIES = sorted((ROOT/"results").glob("*_study.csv"))
+FEW = shlex.split(f"--sample {TINY} {SMALL}")
+
+def names(path): return sorted(zip(read_rows(path).name, read_rows(path).seed))
+
+def test_a_killed_study_goes_on(folder):
+    out, args = folder/"study", ["--table", "4", "--figure", "4", "--levels", "0.2,0.4,0.6,0.8", "--seeds", "2", *FEW]
+    process = start("reproduce", *args, "--out", out, "--jobs", "2", start_new_session=True)
+    while process.poll() is None and len(read_rows(out/"results.csv")) < 3: time.sleep(0.05)  # watches the table, waits for no clock
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    done = pd.read_csv(out/"results.csv", dtype=str)
+    assert 3 <= len(done) < 12
+    finished = start("reproduce", *args, "--out", out, "--jobs", "1")  # another number of processes, too
+    stdout, stderr = finished.communicate()
+    assert finished.returncode == 0, stderr
+    rows = pd.read_csv(out/"results.csv", dtype=str)
+    pd.testing.assert_frame_equal(rows[:len(done)], done)  # what was there is as it was
+    assert f"12 rows, {12 - len(done)} of them missing" in stdout
+    assert names(out/"results.csv") == sorted((n, s) for s in (0, 1) for n in ("baseline", "discrete_iou", "iou_0.20", "iou_0.40", "iou_0.60", "iou_0.80"))
+
+def test_processes_and_one_process_give_the_same(folder):
+    args = ["--figure", "4", "--levels", "0.2,0.9", "--seeds", "1", *FEW]
+    for jobs in ("1", "2"):
+        process = start("reproduce", *args, "--out", jobs, "--jobs", jobs)
+        assert process.wait() == 0, process.stderr.read()
+    one, two = (read_rows(folder/jobs/"results.csv").sort_values("name", ignore_index=True) for jobs in ("1", "2"))
+    columns = [c for c in one.columns if c not in ("seconds", "command")]
+    pd.testing.assert_frame_equal(one[columns], two[columns])
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.name)
+def test_results_hold_together(path):
+    rows = read_rows(path)
+    assert not rows.duplicated(["name", "seed"]).any()
+    assert (rows.command.str.startswith("dqsstn reproduce") & rows.data.ne("") & rows.code.ne("") & rows.device.ne("")).all()
+    assert rows[["top1", "top2", "any"]].apply(lambda r: r.is_monotonic_increasing, axis=1).all()
+    for seed, part in rows.groupby("seed"): assert part.fingerprint.nunique() == part.iou_before.nunique() == 1
+    assert not re.search(r"/(root|tmp|home|work)/", path.read_text())
+
+def test_readme_shows_what_the_results_say():
+    text = (ROOT/"README.md").read_text()
+    shown = re.findall(r"^\|.*here.*\|$", text, re.M)
+    assert len(shown) == len(STUDIES) > 0
+    for path in STUDIES:
+        rows = read_rows(path)
+        table = table1(rows)[["Top-1, paper", "Top-1, here", "IoU after", "% of oracle's gain", "Top-1 difference"]]
+        assert markdown_table(table).replace("`", "") in text and caption(rows) in text
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.name)
+def test_report_prints_what_the_pages_show(path):
+    printed = call(["report", str(path)]).stdout
+    words = set(re.findall(r"[^\s│]+", printed))
+    for title, table in tables_of(read_rows(path)).items():
+        assert title in printed
+        numbers = {w for cell in table.astype(str).to_numpy().ravel() for w in cell.split() if re.fullmatch(r"[+-]?\d+\.\d+", w)}
+        assert numbers <= words, (title, numbers - words)
