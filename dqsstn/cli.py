@@ -488,7 +488,7 @@ def _predict(
                          "window": " ".join(f"{v:.0f}" for v in p["window"]), "actions": steps(p["actions"])} for p in predictions}
     _print_table(pd.DataFrame.from_dict(rows, orient="index"), None, "photo")
 
-# %% ../nbs/07_cli.ipynb #5c635af4
+# %% ../nbs/07_cli.ipynb #ab4d7fd2
 def numbers(
     texts: list[str] | None,  # of the command line: `1,2` or several options
     option: str,  # for errors
@@ -527,16 +527,17 @@ def check_study(
 ) -> str:  # data
     "An `InputError` if `out` holds the results of another configuration or of other photos"
     check_folder(out, "--out")
-    if out.is_dir() and any(out.iterdir()) and not (out / "config.json").is_file():
+    if out.is_dir() and any(out.iterdir()) and not (out / "data.txt").is_file():
         raise InputError(f"{out}: holds files, but no study; name a new folder with --out")
     if not (out / "config.json").is_file(): return data
     there, wanted = (asdict(replace(c, seed=0)) for c in (load_config(out / "config.json"), config))
     for key in wanted:
+        if key in ("device", "memory_limit_gb", "mixture"): continue  # which change no result
         if there[key] != wanted[key]: raise InputError(f"{out}: holds a study with {key}={there[key]}, not {wanted[key]}; name another folder with --out")
     if (about := (out / "data.txt").read_text().strip()) != data: raise InputError(f"{out}: holds a study of {about}, not of {data}; name another folder with --out")
     return data
 
-# %% ../nbs/07_cli.ipynb #b7ab5124
+# %% ../nbs/07_cli.ipynb #f74c33f0
 def _plan(jobs, missing, stages, config, lab, workers):
     "What `reproduce` is about to do, and for how long: printed"
     import pandas as pd
@@ -560,9 +561,9 @@ def _print_report(csv, out=None):
     for title, table in report.tables_of(rows, report.read_times(csv)).items():
         typer.echo(f"\n{title}")
         for k in range(0, len(table.columns), 6): _print_table(table.iloc[:, k : k + 6], None, "")
-    if out: typer.echo(f"{out / 'tables.md'}: these tables\n{out / 'results.csv'}: every number, with where it comes from\n{out / 'figures'}: figures")
+    if out: typer.echo(f"{out / 'tables.md'}: these tables\n{csv}: every number, with where it comes from\n{out / 'figures'}: figures")
 
-# %% ../nbs/07_cli.ipynb #12c04c1b
+# %% ../nbs/07_cli.ipynb #c93f4013
 _study = partial(typer.Option, rich_help_panel="What to reproduce")
 
 @app.command("reproduce")
@@ -589,7 +590,7 @@ def _reproduce(
 
     Example: [bold]dqsstn reproduce --all --sample --seeds 2 --out study[/bold]
     """
-    data, train = _library()
+    _, train = _library()
     from dqsstn import competitors, experiments, report
     from dqsstn.ablations import LEVELS
     from dqsstn.rewards import REWARD_NEEDS
@@ -597,28 +598,27 @@ def _reproduce(
     figures = report.FIGURES if everything else numbers(figures, "--figure", report.FIGURES)
     if not (tables or figures or why): raise InputError("name what to reproduce: --all, --table 1,2, --figure 3,4 or --why")
     chosen = override(load_config(config or ("study" if source.kind == "sample" else "paper")), settings or [])
-    photos = check_study(out, chosen, study_name(source))
+    photos = check_study(out, chosen, f"{study_name(source)}, split {split}")
     device = train.choose_device(chosen.device)
-    train.new_net(chosen, 2, "classifier", device)  # what is wrong with network or device shows now
     workers = workers or (os.cpu_count() if device.type == "cpu" else 1)
     lab = experiments.Lab(partial(study_items, source, split), out / "weights", source.kind == "sample", source.skip_bad)
     per_seed = [report.study_jobs(replace(chosen, seed=seed), tables, figures, why, numbers(rewards, "--rewards", tuple(REWARD_NEEDS)) or tuple(REWARD_NEEDS),
                                   numbers(levels, "--levels", LEVELS) or LEVELS) for seed in range(n_seeds)]
     jobs, rows = [job for seed in per_seed for job in seed], experiments.read_rows(out / "results.csv")
+    if jobs: train.new_net(chosen, 2, "classifier", device)  # what is wrong with the network shows now
     missing = experiments.missing_jobs(jobs, rows, lab)
     stages = experiments.steps_of(missing, lab)
     _plan(jobs, missing, stages, chosen, lab, workers)
     if dry_run: return
     out.mkdir(parents=True, exist_ok=True)
-    save_config(replace(chosen, seed=0), out / "config.json")
     write_text(photos + "\n", out / "data.txt")
-    about = dict(data=photos, split=split, command=ctx.meta["dqsstn.command"])
+    save_config(replace(chosen, seed=0), out / "config.json")
+    about = dict(data=study_name(source), split=split, command=ctx.meta["dqsstn.command"])
     experiments.run_jobs(missing, lab, out / "results.csv", min(workers, max(map(len, stages))) or 1, about, progress=True)
-    items = lab.items("test", 0)
-    report.save_figures(report.figures_of_photos(lab, per_seed[0], items, figures), out / "figures")
     if why and not (out / "latency.csv").is_file(): competitors.latencies(chosen).to_csv(out / "latency.csv", index=False)
     if jobs: report.write_report(out / "results.csv", out)
     _print_report(out / "results.csv", out)
+    report.save_figures(report.figures_of_photos(lab, per_seed[0], lab.items("test", 0), figures), out / "figures")
 
 @app.command("report")
 def _report_again(
@@ -641,4 +641,4 @@ def _report_again(
         rows = pd.read_csv(csv)
         return _print_table(train.policy_table(rows), f"{csv}: seeds {', '.join(map(str, dict.fromkeys(rows.seed)))}; in %, mean ± half of the 95 % interval")
     if out: report.write_report(csv, out)
-    _print_report(csv)
+    _print_report(csv, out)

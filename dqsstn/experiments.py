@@ -8,11 +8,12 @@ __all__ = ['MACHINE', 'CLASSIFIER', 'NETWORK', 'AGENT', 'VIEWS', 'FINAL', 'KEPT'
            'do_job', 'read_rows', 'missing_jobs', 'steps_of', 'run_jobs', 'speed', 'seconds_of', 'q_learning',
            'policy_jobs', 'reward_jobs']
 
-# %% ../nbs/04a_experiments.ipynb #7e0b5ad9
+# %% ../nbs/04a_experiments.ipynb #a1eb95f9
 import dataclasses
 import hashlib
 import json
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -58,7 +59,7 @@ class Job:
     @property
     def seed(self): return self.config.seed
 
-# %% ../nbs/04a_experiments.ipynb #685a5c1a
+# %% ../nbs/04a_experiments.ipynb #058778e5
 MACHINE = ("device", "memory_limit_gb", "mixture")  # fields that say where and how much, not what
 CLASSIFIER = tuple(f.name for f in dataclasses.fields(Config) if f.name not in {g.name for g in dataclasses.fields(AgentConfig)})
 NETWORK = ("arch", "pretrained", "weights", "dropout", "optimizer", "batch_size")  # fields of `AgentConfig` that concern classifiers, too
@@ -86,8 +87,9 @@ def agent_key(
 ) -> str:
     "Depends on the classifier only where the reward, or joint training, does"
     if config.classifier_training == "joint": return key_of(config)
+    unused = tuple(f for f in FINAL if f != "easy_weight" or config.reward_weight != "accuracy")
     alone = make_reward(config.reward).closed_form and config.reward_weight != "accuracy"
-    return key_of(config, tuple(f for f in CLASSIFIER if f not in ("seed", "precision")) if alone else FINAL, "agent")
+    return key_of(config, tuple(f for f in CLASSIFIER if f not in ("seed", "precision")) if alone else unused, "agent")
 
 def job_key(
     job: Job,
@@ -315,7 +317,7 @@ def steps_of(
         return [(kind, config) for path, config in configs.items() if not path.is_file()]
     return [missing("base", "classifier", base_key), missing("agent", "q_net", agent_key), [("job", job) for job in jobs]]
 
-# %% ../nbs/04a_experiments.ipynb #7ea035a3
+# %% ../nbs/04a_experiments.ipynb #1bd348fb
 @patch
 def job(
     self: Lab,
@@ -343,12 +345,19 @@ def _one_thread(lab):
     try: yield lambda steps: (_do(*step) for step in steps)
     finally: torch.set_num_threads(threads)
 
+def _worker(lab):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
+    _open(lab)
+
 @contextmanager
 def _processes(lab, workers):
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _open, (lab,))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _worker, (lab,))
     def done(steps):
         for future in as_completed([pool.submit(_do, *step) for step in steps]): yield future.result()
     try: yield done
+    except BaseException:  # whatever stops the study: no need to wait for what is half done
+        for process in multiprocessing.active_children(): process.terminate()
+        raise
     finally: pool.shutdown(cancel_futures=True)
 
 def run_jobs(

@@ -9,7 +9,7 @@ __all__ = ['PAPER_TABLE4', 'PAPER_CLUTTER', 'PAPER_GAP', 'GROUPS', 'TABLE4', 'PA
            'clutter_gap', 'table4', 'named', 'drawn', 'table3', 'drawn_table', 'changed_photos', 'class_counts',
            'figure_classes', 'action_shares', 'figure_actions', 'limitation_claims']
 
-# %% ../nbs/06_limitations.ipynb #ff3ff1f9
+# %% ../nbs/06_limitations.ipynb #b728778e
 import json
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from .config import InputError
 from .data import Item, Items, describe, load_photo
 from .env import paper_actions
 from .experiments import CLUTTER
-from .results import answer, compare, points
+from .results import claim_table, compare, points
 from .train import plus_minus
 
 # %% ../nbs/06_limitations.ipynb #60f17563
@@ -128,7 +128,7 @@ def shared_photos(
     "Were all seeds tested on the same photos?"
     return rows.fingerprint.nunique() == 1
 
-# %% ../nbs/06_limitations.ipynb #da4ea8b1
+# %% ../nbs/06_limitations.ipynb #5540baff
 def share_text(
     counts: dict,  # seed → (how many of them, of how many)
     shared: bool,  # did the seeds see the same photos?
@@ -138,16 +138,17 @@ def share_text(
     k, n = np.sum(list(counts.values()), 0)
     if not n: return "no such photo"
     S = len(counts) if shared else 1
-    low, high = stats.binomtest(round(k / S), round(n / S)).proportion_ci(method="wilson")
+    low, high = stats.binomtest(round(k / S), max(round(n / S), 1)).proportion_ci(method="wilson")
     return f"{100 * k / n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
-# %% ../nbs/06_limitations.ipynb #fdb07b74
+# %% ../nbs/06_limitations.ipynb #4fad0197
 class Contrast(NamedTuple):
     "A weighted sum of shares, such as a difference"
     mean: float  # of the shares over all seeds, in points
     low: float  # of the 95 % interval
     high: float
     per_seed: tuple  # points
+    smallest: float  # the difference that would be found four times out of five
 
 def resampled_shares(
     counts: np.ndarray,  # (S,G,2) of S seeds and G groups: how many of them, of how many
@@ -158,7 +159,7 @@ def resampled_shares(
     rng, S = np.random.default_rng(0), len(counts)
     k, N = counts[..., 0], counts[..., 1]
     share = stats.beta.ppf(rng.random((n, 1 if shared else S, counts.shape[1])), k + 0.5, N - k + 0.5)
-    weight = rng.multinomial(S, np.full(S, 1 / S), n)[:, :, None] * N
+    weight = rng.multinomial(max(S - 1, 1), np.full(S, 1 / S), n)[:, :, None] * N  # S - 1 draws: see `results.bootstrap`
     return 100 * (weight * share).sum(1) / weight.sum(1)
 
 def stacked(
@@ -169,7 +170,7 @@ def stacked(
     counts = np.array([[g[s] for g in groups] for s in seeds], float).reshape(len(seeds), len(groups), 2)
     return counts[(counts[..., 1] > 0).all(1)]
 
-# %% ../nbs/06_limitations.ipynb #d641a3fd
+# %% ../nbs/06_limitations.ipynb #426a8a06
 def contrast(
     groups: list[dict],  # each seed → (how many of them, of how many)
     shared: bool,  # did the seeds see the same photos?
@@ -179,8 +180,9 @@ def contrast(
     counts = stacked(groups)
     if not len(counts): return None
     k, n = counts[..., 0], counts[..., 1]
-    low, high = np.percentile(resampled_shares(counts, shared) @ weights, [2.5, 97.5])
-    return Contrast(float(100 * k.sum(0) / n.sum(0) @ weights), float(low), float(high), tuple((100 * k / n @ weights).tolist()))
+    draws = resampled_shares(counts, shared) @ weights
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Contrast(float(100 * k.sum(0) / n.sum(0) @ weights), float(low), float(high), tuple((100 * k / n @ weights).tolist()), float(2.8 * draws.std()))
 
 def ratio_text(
     groups: list[dict],  # two, each seed → (how many of them, of how many)
@@ -218,7 +220,7 @@ def clutter_gap(
     groups = [right(rows, name, g) for name in names for g in (("clear", "below"), ("above",))]
     return contrast(groups, shared_photos(rows), (1, -1, -1, 1)[: len(groups)])
 
-# %% ../nbs/06_limitations.ipynb #359d142f
+# %% ../nbs/06_limitations.ipynb #557102c5
 def table4(
     rows: pd.DataFrame,  # from `read_rows`
     name: str = "discrete_iou",  # the agent
@@ -233,7 +235,7 @@ def table4(
         n, N = (np.sum([k[1] for k in counts.values()]) for counts in (base, all_of_it))
         photos = n / len(base) if base and shared_photos(rows) else n
         return {"Top-1, paper": f"{PAPER_TABLE4[group]:.2f}", "agent, here": over_seeds(own), "baseline, here": over_seeds(base),
-                "agent − baseline, here": points(d), "% of photos, paper": f"{PAPER_CLUTTER[group]:.2f}",
+                "agent − baseline, here (by group unpaired)": points(d), "% of photos, paper": f"{PAPER_CLUTTER[group]:.2f}",
                 "% of photos, here": f"{100 * n / N:.2f}" if N else "not run", "photos, here": f"{photos:.0f}" if N else "not run"}
     table = pd.DataFrame([line(group) for group in TABLE4], index=list(TABLE4.values()))
     gaps = [points(clutter_gap(rows, *names)) for names in ((name,), ("baseline",), (name, "baseline"))]
@@ -320,7 +322,7 @@ def changed_photos(
     return pd.DataFrame({title: line(column) for title, column in
                          {"all photos": "correct", "objects under 20 % of the photo": "small_correct"}.items()}).T
 
-# %% ../nbs/06_limitations.ipynb #3b981ff6
+# %% ../nbs/06_limitations.ipynb #a1fcc8c7
 def class_counts(
     rows: pd.DataFrame,  # from `read_rows`
     name: str,  # of a job
@@ -335,6 +337,7 @@ def figure_classes(
 ) -> Figure:
     "How often each class is named, and how often it is right, before and after"
     counts = {"baseline": class_counts(rows, "baseline"), name: class_counts(rows, name)}
+    S = rows[rows.name == name].seed.nunique() if shared_photos(rows) else 1  # the same photos again say nothing new about photos
     order = counts["baseline"].photos.sort_values(ascending=False, kind="stable").index
     fig, (often, correct) = plt.subplots(2, 1, figsize=(11, 5), layout="constrained", sharex=True)
     x, truth = np.arange(len(order)), counts["baseline"].photos[order]
@@ -343,7 +346,7 @@ def figure_classes(
         c, title = c.loc[order], label.replace("_", " ")
         often.plot(x + shift, 100 * c.predicted / c.predicted.sum(), ls="", label=f"of the predictions, {title}", **style)
         seen = c.photos.to_numpy() > 0
-        ends = [stats.binomtest(int(r.right), int(r.photos)).proportion_ci(method="wilson") for r in c[seen].itertuples()]
+        ends = [stats.binomtest(round(r.right / S), round(r.photos / S)).proportion_ci(method="wilson") for r in c[seen].itertuples()]
         top1 = 100 * (c.right[seen] / c.photos[seen]).to_numpy()
         correct.errorbar(x[seen] + shift, top1, np.abs(100 * np.array(ends).T.reshape(2, -1) - top1), ls="", lw=1.5, label=title, **style)
     often.set(ylabel="share (%)")
@@ -380,11 +383,11 @@ def figure_actions(
     fig.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
     return fig
 
-# %% ../nbs/06_limitations.ipynb #bf9efa33
+# %% ../nbs/06_limitations.ipynb #15a56084
 def limitation_claims(
     rows: pd.DataFrame,  # from `read_rows`
     of: str | None = None,  # class in question; None: `questioned_class`
-) -> pd.DataFrame:  # claim, paper, here, answer
+) -> pd.DataFrame:  # of texts, a row per claim
     "What section 4.4 claims, and what it would need to be true of, with differences in points and their 95 % intervals"
     of = of or questioned_class(rows)
     it, agent = of or "the frequent class", ("discrete_iou", of)
@@ -395,4 +398,4 @@ def limitation_claims(
         ("… and less so with a class-balanced classifier", "–", drawn(rows, agent, ("discrete_iou_balanced", of))),
         (f"Accuracy is lower where more than {CLUTTER} of the salient object is covered", f"{PAPER_GAP:+.1f}", clutter_gap(rows, "discrete_iou")),
         ("… and the agent narrows that gap", "–", clutter_gap(rows, "baseline", "discrete_iou"))]
-    return pd.DataFrame([(claim, quoted, points(c), answer(c)) for claim, quoted, c in claims], columns=["claim", "paper", "here", "answer"])
+    return claim_table({claim: (quoted, c) for claim, quoted, c in claims})

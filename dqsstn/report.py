@@ -6,7 +6,7 @@
 __all__ = ['TABLES', 'FIGURES', 'study_jobs', 'tables_of', 'figures_of', 'figures_of_photos', 'save_figures', 'report_text',
            'read_times', 'write_report']
 
-# %% ../nbs/06a_report.ipynb #880ac6cb
+# %% ../nbs/06a_report.ipynb #84d4de7b
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ from .competitors import competitor_jobs, plot_tradeoff, tradeoff_table, why_job
 from .config import Config, InputError, write_text
 from .data import Items
 from .experiments import Job, Lab, policy_jobs, read_rows, reward_jobs
-from .limitations import (changed_photos, drawn_table, figure5, figure6, figure_actions, figure_classes, limitation_claims, table3,
+from .limitations import (action_shares, changed_photos, class_counts, drawn_table, figure5, figure6, figure_actions, figure_classes, limitation_claims, table3,
                                 table4)
 from .results import TABLE1, caption, figure3, figure7, main_claims, table1
 from .rewards import REWARD_NEEDS
@@ -43,7 +43,7 @@ def study_jobs(
               (4 in figures, whole + constant_iou_jobs(config, levels)), (why, policies + agent + why_jobs(config) + competitor_jobs(config))]
     return list({job.name: job for wanted, jobs in needed if wanted for job in jobs}.values())
 
-# %% ../nbs/06a_report.ipynb #8dcab617
+# %% ../nbs/06a_report.ipynb #ad0faf17
 def tables_of(
     rows: pd.DataFrame,  # from `read_rows`
     times: pd.DataFrame | None = None,  # from `latencies`
@@ -62,7 +62,9 @@ def tables_of(
         "Drawn to what is there": (drawn_table, {"discrete_iou"}),
         "Table 4: accuracy and clutter": (table4, {"discrete_iou"}),
         "Photos won and lost": (changed_photos, {"discrete_iou"}),
-        "Claims of section 4.4": (lambda rows: limitation_claims(rows).set_index("claim"), {"discrete_iou"}),
+        "Predictions of the agent, by class": (lambda rows: class_counts(rows, "discrete_iou").astype(str), {"discrete_iou"}),
+        "Actions of the agent, by step (%)": (lambda rows: action_shares(rows).round(1).astype(str), {"discrete_iou"}),
+        "Claims of section 4.4": (limitation_claims, {"discrete_iou"}),
         "Why, and competitors": (lambda rows: why_table(rows, own), set(own)),
         "Accuracy and time": (lambda rows: tradeoff_table(rows, times).round(2).astype(str), set(own) if times is not None else set())}
     return {title: make(rows) for title, (make, needed) in parts.items() if needed & there}
