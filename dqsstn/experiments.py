@@ -8,12 +8,14 @@ __all__ = ['MACHINE', 'CLASSIFIER', 'NETWORK', 'AGENT', 'VIEWS', 'FINAL', 'KEPT'
            'do_job', 'read_rows', 'missing_jobs', 'steps_of', 'run_jobs', 'speed', 'seconds_of', 'q_learning',
            'policy_jobs', 'reward_jobs']
 
-# %% ../nbs/04a_experiments.ipynb #a1eb95f9
+# %% ../nbs/04a_experiments.ipynb #1c06c236
 import dataclasses
 import hashlib
 import json
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -59,7 +61,7 @@ class Job:
     @property
     def seed(self): return self.config.seed
 
-# %% ../nbs/04a_experiments.ipynb #058778e5
+# %% ../nbs/04a_experiments.ipynb #ef4eb29f
 MACHINE = ("device", "memory_limit_gb", "mixture")  # fields that say where and how much, not what
 CLASSIFIER = tuple(f.name for f in dataclasses.fields(Config) if f.name not in {g.name for g in dataclasses.fields(AgentConfig)})
 NETWORK = ("arch", "pretrained", "weights", "dropout", "optimizer", "batch_size")  # fields of `AgentConfig` that concern classifiers, too
@@ -92,15 +94,15 @@ def agent_key(
     return key_of(config, tuple(f for f in CLASSIFIER if f not in ("seed", "precision")) if alone else unused, "agent")
 
 def job_key(
-    job: Job,
+    job: Job,  # of any recipe
 ) -> str:
     "Depends on all that the job's row depends on, but for data and code"
     recipe = (job.recipe or final_views).__name__
     return key_of(job.config, () if "agent" in job.needs else AGENT, recipe, job.policy, job.level)
 
-# %% ../nbs/04a_experiments.ipynb #0da26029
+# %% ../nbs/04a_experiments.ipynb #46edec76
 def job_code(
-    job: Job,
+    job: Job,  # of any recipe
 ) -> str:  # 12 hex digits
     "A hash of the code that the job's row depends on: the library's, this module's, and that of the recipe"
     module = (job.recipe or final_views).__module__.rpartition(".")[2]
@@ -317,7 +319,7 @@ def steps_of(
         return [(kind, config) for path, config in configs.items() if not path.is_file()]
     return [missing("base", "classifier", base_key), missing("agent", "q_net", agent_key), [("job", job) for job in jobs]]
 
-# %% ../nbs/04a_experiments.ipynb #1bd348fb
+# %% ../nbs/04a_experiments.ipynb #b7b73c79
 @patch
 def job(
     self: Lab,
@@ -347,6 +349,10 @@ def _one_thread(lab):
 
 def _worker(lab):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
+    def leave():  # when that process is killed
+        multiprocessing.parent_process().join()
+        os._exit(1)
+    threading.Thread(target=leave, daemon=True).start()
     _open(lab)
 
 @contextmanager

@@ -45,7 +45,7 @@ def bootstrap(
     means = np.concatenate([resampled(d) for d in ([np.stack(differences)] if shared else [d[None] for d in differences])], 1)
     return np.take_along_axis(means, rng.integers(S, size=(n, max(S - 1, 1))), 1).mean(1)  # S - 1 draws have the variance of S seeds' mean
 
-# %% ../nbs/04b_results.ipynb #fd2191e1
+# %% ../nbs/04b_results.ipynb #e761a65a
 class Difference(NamedTuple):
     "By how many points A is better than B on the same photos"
     mean: float  # over photos and seeds
@@ -87,7 +87,7 @@ def answer(
     return "cannot be decided on this data"
 
 def points(
-    difference: Difference | None,
+    difference: Difference | None,  # from `compare`
 ) -> str:
     "A difference as text: mean and interval"
     return "not run" if difference is None else f"{difference.mean:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]"
