@@ -319,7 +319,7 @@ def steps_of(
         return [(kind, config) for path, config in configs.items() if not path.is_file()]
     return [missing("base", "classifier", base_key), missing("agent", "q_net", agent_key), [("job", job) for job in jobs]]
 
-# %% ../nbs/04a_experiments.ipynb #b7b73c79
+# %% ../nbs/04a_experiments.ipynb #8ce98714
 @patch
 def job(
     self: Lab,
@@ -366,6 +366,7 @@ def _processes(lab, workers):
         raise
     finally: pool.shutdown(cancel_futures=True)
 
+# %% ../nbs/04a_experiments.ipynb #06b2cee6
 def run_jobs(
     jobs: list[Job],  # all of them are done
     lab: Lab,  # photos and shared networks
@@ -384,7 +385,7 @@ def run_jobs(
                 bar.update()
     if failed: raise InputError(f"{len(failed)} of {sum(map(len, stages))} steps failed, the others are done; the first: {failed[0]}")
 
-# %% ../nbs/04a_experiments.ipynb #47cd955e
+# %% ../nbs/04a_experiments.ipynb #4b4c943c
 def speed(
     config: Config,  # network, batch and view size
 ) -> tuple[float, float]:  # images per second in training, and in a forward pass
@@ -411,6 +412,7 @@ def speed(
     try: return rate(train), rate(forward)
     finally: torch.set_num_threads(threads)
 
+# %% ../nbs/04a_experiments.ipynb #e0f3acee
 def seconds_of(
     method: str,  # base, agent or job
     argument,  # configuration, or job

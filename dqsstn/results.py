@@ -45,7 +45,7 @@ def bootstrap(
     means = np.concatenate([resampled(d) for d in ([np.stack(differences)] if shared else [d[None] for d in differences])], 1)
     return np.take_along_axis(means, rng.integers(S, size=(n, max(S - 1, 1))), 1).mean(1)  # S - 1 draws have the variance of S seeds' mean
 
-# %% ../nbs/04b_results.ipynb #e761a65a
+# %% ../nbs/04b_results.ipynb #55d96ca9
 class Difference(NamedTuple):
     "By how many points A is better than B on the same photos"
     mean: float  # over photos and seeds
@@ -76,6 +76,7 @@ def compare(
     per_seed = tuple(100 * float(x.mean()) for x in d)
     return Difference(float(np.mean(per_seed)), float(low), float(high), per_seed, sum(won), sum(lost), p, float(2.8 * means.std()))
 
+# %% ../nbs/04b_results.ipynb #d1786dd2
 def answer(
     difference: Difference | None,  # claimed to be above 0
 ) -> str:
