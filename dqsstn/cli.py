@@ -563,7 +563,7 @@ def _print_report(csv, out=None):
         for k in range(0, len(table.columns), 6): _print_table(table.iloc[:, k : k + 6], None, "")
     if out: typer.echo(f"{out / 'tables.md'}: these tables\n{csv}: every number, with where it comes from\n{out / 'figures'}: figures")
 
-# %% ../nbs/07_cli.ipynb #c93f4013
+# %% ../nbs/07_cli.ipynb #765424b6
 _study = partial(typer.Option, rich_help_panel="What to reproduce")
 
 @app.command("reproduce")
@@ -620,6 +620,7 @@ def _reproduce(
     _print_report(out / "results.csv", out)
     report.save_figures(report.figures_of_photos(lab, per_seed[0], lab.items("test", 0), figures), out / "figures")
 
+# %% ../nbs/07_cli.ipynb #483f2294
 @app.command("report")
 def _report_again(
     path: Annotated[Path, typer.Argument(metavar="DIR|CSV", help="The folder of a study, or a table of results.")],
