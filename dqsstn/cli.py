@@ -391,7 +391,7 @@ def _train(
     write_json(results, json_file)
     if str(json_file) != "-": _report(results, out)
 
-# %% ../nbs/07_cli.ipynb #adfce766
+# %% ../nbs/07_cli.ipynb #97f9401f
 def check_comparable(
     runs: list,  # `dqsstn.train.Run`
     names: list,  # their folders
@@ -407,11 +407,12 @@ def check_comparable(
 
 def check_csv(
     path: Path | None,  # table of results, to be made or added to
+    needed: frozenset = frozenset({"policy", "seed", "command"}),  # columns that such a table has
 ) -> Path | None:  # the same
     "`path`, if rows of results can be added there; otherwise an `InputError`"
     if check_file(path, "--csv") is None or not path.is_file(): return path
     columns = path.read_text(encoding="utf-8").split("\n", 1)[0].strip().split(",")
-    if columns != [""] and not {"policy", "seed", "command"} <= set(columns):
+    if columns != [""] and not needed <= set(columns):
         raise InputError(f"{path}: is no table of results, its columns are {', '.join(columns[:5])}; name another file with --csv")
     return path
 
@@ -643,3 +644,33 @@ def _report_again(
         return _print_table(train.policy_table(rows), f"{csv}: seeds {', '.join(map(str, dict.fromkeys(rows.seed)))}; in %, mean ± half of the 95 % interval")
     if out: report.write_report(csv, out)
     _print_report(csv, out)
+
+# %% ../nbs/07_cli.ipynb #7e375712
+@app.command("bench")
+def _bench(
+    ctx: typer.Context,
+    config: Annotated[str, typer.Option(metavar="NAME|FILE", help=f"What to measure: {', '.join(CONFIGS)}, or a JSON file of fields.")] = "demo",
+    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Measurements of each case.")] = 7,
+    more: Annotated[bool, typer.Option("--more", help="Also other precisions, compiled, and how the speed grows.")] = False,
+    alone: Annotated[bool, typer.Option("--alone", help="Leave out the alternatives: stable-baselines3, and pixels in the memory.")] = False,
+    json_file: _JsonFile = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Add a row for each case to a table.")] = None,
+    settings: _Settings = None,
+):
+    """Measure how fast this machine trains an agent: against the least that its networks cost here, and against other tools.
+
+    Example: [bold]dqsstn bench --json bench.json[/bold]; on a GPU [bold]dqsstn bench --config paper --set batch_size=256,precision=bf16,compile=true[/bold]
+    """
+    check_file(json_file), check_csv(csv_file, frozenset({"group", "name", "per_second", "command"}))
+    chosen = override(load_config(config), settings or [])
+    _, train = _library()
+    from dqsstn import bench
+    rows = bench.bench(chosen, repeats, not alone, more, progress=True)
+    if csv_file: train.append_rows(rows.assign(command=ctx.meta["dqsstn.command"]), csv_file)
+    write_json(bench.summary(rows), json_file)
+    if str(json_file) == "-": return
+    table = rows.assign(spread=[f"{low:,.0f} – {high:,.0f}" for low, high in zip(rows.low, rows.high)], per_second=rows.per_second.map("{:,.0f}".format),
+                        warmup_s=rows.warmup_s.map("{:.1f}".format)).set_index("name")[["group", "per_second", "spread", "warmup_s"]]
+    _print_table(table, f"{rows.device[0]}, {rows.threads[0]} threads: per second, median of {repeats}; transitions, images for the parts", "case")
+    _print_table(bench.bench_table(rows), None, "")
+    if not (alone or bench.has_sb3()): typer.echo("stable-baselines3: not installed; pip install 'dqsstn[rl]' to compare")

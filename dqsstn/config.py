@@ -99,7 +99,7 @@ class AgentConfig(DataConfig):
     bootstrap_at_horizon: bool = False  # whether the target looks beyond the last step
     grad_clip: Annotated[float, Field(ge=0)] = 0.0  # largest gradient norm, 0 for none
 
-# %% ../nbs/00a_config.ipynb #8f93f59b
+# %% ../nbs/00a_config.ipynb #3caa8ce8
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config(AgentConfig):
     "One experiment: data, agent, classifier and machine; the defaults are the paper's values where it gives them"
@@ -115,6 +115,7 @@ class Config(AgentConfig):
     memory_limit_gb: Annotated[float, Field(gt=0)] | None = None  # decode photos on the fly instead of keeping more than so many GB of them
     mixture: bool = True  # also train one classifier on the views of all policies together
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward and backward passes
+    compile: bool = False  # compile the networks with torch.compile: a minute or more once, then faster on a GPU
     device: str = "auto"  # `cpu`, `cuda`, `cuda:1`; `auto` takes a GPU where there is one
     seed: Count = 0  # of every random number of the run
 

@@ -711,7 +711,7 @@ class ImageBank:
         where = 'streaming to' if self.streaming else 'on'
         return f"ImageBank({len(self)} photos of {self.items.name!r}, {self.source_size} px, {where} {self.device})"
 
-# %% ../nbs/00_data.ipynb #78d50eb0
+# %% ../nbs/00_data.ipynb #6813d2f7
 @patch
 def _annotate(self: ImageBank, items: Items, maps: list):
     "Boxes and labels as tensors, and the fingerprint"
@@ -743,7 +743,7 @@ def gather(
     index: torch.Tensor,  # int64 (B,), which photos
 ) -> torch.Tensor:  # uint8 (B, 3, S, S) on the device
     "The sources of a batch"
-    if not self.streaming: return self.photos[index.to(self.device)]
+    if not self.streaming: return self.photos.index_select(0, index.to(self.device))
     with ThreadPoolExecutor(self.workers) as pool: photos = list(pool.map(lambda i: self._decode(self.items[i])[0], index.tolist()))
     return torch.from_numpy(np.stack(photos)).to(self.device)
 

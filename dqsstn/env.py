@@ -120,12 +120,12 @@ def identity_theta(
     theta = torch.eye(2, 3, device=device).repeat(n, 1, 1)
     return theta if flip is None else mirror(theta, flip)
 
-# %% ../nbs/01_env.ipynb #9d1ae9c7
+# %% ../nbs/01_env.ipynb #20151f7b
 def window(
     theta: Tensor,  # (..., 2, 3), source ← view
 ) -> Tensor:  # (..., 4) as (x1, y1, x2, y2) in source coordinates, not clipped to the photo
     "The rectangle of the source that the view shows"
-    centre, half = theta[..., 2], theta[..., :2].abs().sum(-1)
+    centre, half = theta.select(-1, 2), theta.narrow(-1, 0, 2).abs().sum(-1)
     return torch.cat([centre - half, centre + half], -1)
 
 
@@ -146,15 +146,16 @@ def box_in_view(
     "Where boxes of the photo lie in the view"
     return window(compose(invert(theta), homogeneous(theta_from_window(boxes))))
 
-# %% ../nbs/01_env.ipynb #d2fbcf75
+# %% ../nbs/01_env.ipynb #f47deded
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def _grid(theta: Tensor, size: int) -> Tensor:  # (B, size, size, 2) source coordinates of the pixel centres
     centres = (2 * torch.arange(size, device=theta.device) + 1) / size - 1
-    x, y, shift = (theta[:, None, None, :, i] for i in range(3))
-    return x * centres[:, None] + y * centres[:, None, None] + shift
+    x, y, shift = theta[..., None].unbind(2)  # (B, 2, 1) each
+    along_x, along_y = x * centres + shift, y * centres  # (B, 2, size) each
+    return (along_x[:, :, None, :] + along_y[:, :, :, None]).permute(0, 2, 3, 1)
 
 
 def _channels(values, like: Tensor) -> Tensor:  # (3, 1, 1) on the device of `like`
@@ -170,9 +171,9 @@ def render(
 ) -> Tensor:  # (B, 3, size, size) float32, normalised; 0 outside the photo
     "The views of `source` through `theta`, sampled once"
     mean, std = _channels(mean, theta), _channels(std, theta)
-    centred = source.float() - 255 * mean
+    centred = source.to(torch.float32, copy=True).sub_(255 * mean)  # in place: a batch of photos is megabytes
     views = F.grid_sample(centred, _grid(theta, size), mode="bilinear", padding_mode="zeros", align_corners=False)
-    return views / (255 * std)
+    return views.div_(255 * std)
 
 
 def to_pixels(
@@ -181,15 +182,17 @@ def to_pixels(
     std=IMAGENET_STD,  # likewise
 ) -> Tensor:  # (B, 3, H, W) uint8
     "The view as a person sees it: the normalisation undone"
-    return ((view * _channels(std, view) + _channels(mean, view)) * 255).round().clamp(0, 255).to(torch.uint8)
+    pixels = (view * (255 * _channels(std, view))).add_(255 * _channels(mean, view))
+    return pixels.round_().clamp_(0, 255).to(torch.uint8)
 
-# %% ../nbs/01_env.ipynb #15b5a061
-def _area(boxes: Tensor) -> Tensor:
-    return (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1)
+# %% ../nbs/01_env.ipynb #38e04875
+def _area(low: Tensor, high: Tensor) -> Tensor:  # of the boxes between two corners (..., 2); 0 where they are the wrong way round
+    return (high - low).clamp_(min=0).prod(-1)
 
 
-def _intersection(a: Tensor, b: Tensor) -> Tensor:
-    return _area(torch.cat([torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])], -1))
+def _areas(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # of both boxes (..., 4), and of what they share
+    (a_low, a_high), (b_low, b_high) = a.chunk(2, -1), b.chunk(2, -1)
+    return _area(a_low, a_high), _area(b_low, b_high), _area(torch.maximum(a_low, b_low), torch.minimum(a_high, b_high))
 
 
 def iou(
@@ -197,8 +200,8 @@ def iou(
     b: Tensor,  # (..., 4) boxes in the same coordinates; leading dimensions broadcast
 ) -> Tensor:  # (...) in [0, 1]
     "Intersection over union, pair by pair"
-    both = _intersection(a, b)
-    return both / (_area(a) + _area(b) - both).clamp(min=1e-12)
+    area_a, area_b, both = _areas(a, b)
+    return both / (area_a + area_b - both).clamp(min=1e-12)
 
 
 def coverage(
@@ -206,20 +209,21 @@ def coverage(
     boxes: Tensor,  # (..., 4) the salient boxes, in the same coordinates
 ) -> Tensor:  # (...) in [0, 1]
     "The share of each window that its box fills"
-    return _intersection(windows, boxes) / _area(windows).clamp(min=1e-12)
+    area, _, both = _areas(windows, boxes)
+    return both / area.clamp(min=1e-12)
 
 
 measures = {"iou": iou, "coverage": coverage}
 
-# %% ../nbs/01_env.ipynb #e110e38d
+# %% ../nbs/01_env.ipynb #13cde40c
 def sign_of_change(
-    before: Tensor,  # any shape
-    after: Tensor,  # broadcasts with `before`
+    before: Tensor | float,  # any shape
+    after: Tensor | float,  # broadcasts with `before`
     tol: float = 1e-6,  # changes up to this size are rounding
-) -> Tensor:  # +1 where `after` is larger, -1 where it is smaller, else 0
+) -> Tensor | float:  # +1 where `after` is larger, -1 where it is smaller, else 0
     "The direction of a change, blind to rounding (Eq. 4)"
     change = after - before
-    return change.sign() * (change.abs() > tol)
+    return (change > tol) * 1.0 - (change < -tol) * 1.0
 
 # %% ../nbs/01_env.ipynb #ec85fde5
 class State(NamedTuple):
@@ -228,7 +232,7 @@ class State(NamedTuple):
     theta: Tensor  # (B, 2, 3) float32, source ← view
     t: int  # steps made, the same for all episodes of a batch
 
-# %% ../nbs/01_env.ipynb #2194c367
+# %% ../nbs/01_env.ipynb #df2813cc
 class ViewEnv:
     "B episodes in lock-step over the photos of a bank; nothing is changed in place"
     def __init__(
@@ -246,7 +250,8 @@ class ViewEnv:
         self.bank, self.device = bank, torch.device(bank.device)
         self.actions = (paper_actions() if actions is None else actions).to(self.device)
         self.horizon, self.view_size, self.measure = horizon, view_size, measure
-        self.mean, self.std = (torch.tensor(values, dtype=torch.float32, device=self.device) for values in (mean, std))
+        self.mean, self.std, self.unscaled = (torch.tensor(values, dtype=torch.float32, device=self.device) for values in (mean, std, (1 / 255,) * 3))
+        self.offset = 255 * self.mean.view(-1, 1, 1) + 0.5  # takes a centred view to pixels, up to the cut to whole numbers
 
     def render(self, state: State) -> Tensor:  # (B, 3, H, W) float32, normalised
         "What the networks see"
@@ -294,11 +299,12 @@ def n_actions(self: ViewEnv) -> int:
     "Number of actions A"
     return len(self.actions)
 
-# %% ../nbs/01_env.ipynb #15f3fe12
+# %% ../nbs/01_env.ipynb #c9d0eaa6
 @patch
 def pixels(self: ViewEnv, state: State) -> Tensor:  # (B, 3, H, W) uint8
     "What a person sees"
-    return to_pixels(self.render(state), self.mean, self.std)
+    centred = render(self.bank.gather(state.index), state.theta, self.view_size, self.mean, self.unscaled)
+    return centred.add_(self.offset).to(torch.uint8)
 
 # %% ../nbs/01_env.ipynb #eb0d8cc0
 @patch
@@ -326,7 +332,7 @@ def iou_direction(
     "The discrete IoU reward (Eq. 4) by the environment alone"
     return sign_of_change(env.iou(before), env.iou(after))
 
-# %% ../nbs/01_env.ipynb #4ff44e75
+# %% ../nbs/01_env.ipynb #c9a4cb75
 class ViewGym(gymnasium.Env):
     "One episode at a time: an adapter from `ViewEnv` to Gymnasium"
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
@@ -334,35 +340,40 @@ class ViewGym(gymnasium.Env):
     def __init__(
         self,
         env: ViewEnv,  # its bank's `items` give the photos' names
-        reward: Callable[[ViewEnv, State, State], Tensor] = iou_direction,  # of (env, before, after), a (1,) tensor
+        reward: Callable[[ViewEnv, State, State], Tensor] | None = None,  # of (env, before, after), a (1,) tensor; default: `iou_direction`
         render_mode: str | None = None,  # None, or 'rgb_array' for `render`
     ):
         self.env, self.reward, self.render_mode = env, reward, render_mode
         self.observation_space = gymnasium.spaces.Box(0, 255, (3, env.view_size, env.view_size), np.uint8)
         self.action_space = gymnasium.spaces.Discrete(env.n_actions)
 
+    @torch.inference_mode()
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         "Start on a photo drawn by the environment's generator, or on `options={'index': …, 'flip': …}`"
         super().reset(seed=seed)
         options = options or {}
-        index = options.get("index", self.np_random.integers(len(self.env.bank)))
-        self.state = self.env.reset([int(index)], torch.tensor([bool(options.get("flip", False))]))
+        index = int(options.get("index", self.np_random.integers(len(self.env.bank))))
+        self.name = self.env.bank.items[index].name
+        self._go_to(self.env.reset([index], torch.tensor([bool(options.get("flip", False))])))
         return self._observation(), self._info()
 
+    @torch.inference_mode()
     def step(self, action):
         "Take one action; the end of the horizon truncates, nothing terminates"
-        before = self.state
-        self.state = self.env.step(before, torch.tensor([int(action)], device=self.env.device))
-        reward = float(self.reward(self.env, before, self.state))
-        return self._observation(), reward, False, self.env.done(self.state), self._info()
+        before, iou_before = self.state, self.iou
+        self._go_to(self.env.step(before, torch.tensor([int(action)], device=self.env.device)))
+        reward = sign_of_change(iou_before, self.iou) if self.reward is None else self.reward(self.env, before, self.state)
+        return self._observation(), float(reward), False, self.env.done(self.state), self._info()
 
     def render(self):
         "The current view as an (H, W, 3) array"
         return self._observation().transpose(1, 2, 0) if self.render_mode == "rgb_array" else None
 
+    def _go_to(self, state): self.state, self.iou = state, float(self.env.iou(state))
+
     def _observation(self): return self.env.pixels(self.state)[0].cpu().numpy()
 
-    def _info(self): return dict(iou=float(self.env.iou(self.state)), name=self.env.bank.items[int(self.state.index)].name)
+    def _info(self): return dict(iou=self.iou, name=self.name)
 
 # %% ../nbs/01_env.ipynb #73603ed4
 def sample_gym(

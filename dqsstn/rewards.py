@@ -117,20 +117,22 @@ def eval_mode(
     finally:
         for module, training in modes: module.training = training
 
-# %% ../nbs/02_rewards.ipynb #e7420bec
+# %% ../nbs/02_rewards.ipynb #a95d34d1
 def measure(
     env: ViewEnv,  # where the episodes are played
     state: State,  # where they are
     reward: Reward,  # says what to measure
     classifier: nn.Module | None = None,  # views (B, 3, H, W) to logits (B, C); only rewards by the classifier need one
     view: Tensor | None = None,  # `env.render(state)`, where it is there already
+    precision: str = "fp32",  # of the classifier's forward pass; `bf16`: autocast
 ) -> Measured:  # each field (B,) or None
     "What `reward` needs to know about `state`"
     iou = env.iou(state) if "iou" in reward.needs else None
     if not reward.needs_classifier: return Measured(iou)
     if classifier is None: raise InputError(f"the reward {reward.name!r} needs a classifier: pass one, or choose an IoU reward")
-    with eval_mode(classifier), torch.no_grad():
-        logits = classifier(env.render(state) if view is None else view).float()
+    view = env.render(state) if view is None else view
+    with eval_mode(classifier), torch.no_grad(), torch.autocast(view.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        logits = classifier(view).float()
     label = env.bank.labels[state.index]
     loss = F.cross_entropy(logits, label, reduction="none") if "loss" in reward.needs else None
     correct = (logits.argmax(1) == label).float() if "correct" in reward.needs else None

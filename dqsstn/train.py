@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE', 'RESULTS_SCHEMA', 'generator', 'seeded',
            'choose_device', 'augment', 'whole_image', 'ViewLoader', 'classifier_loss', 'top1', 'optimizer', 'new_net',
-           'make_env', 'StopOnNaN', 'fit_classifier', 'quiet', 'ProgressBar', 'precision_callbacks', 'EpisodeLoader',
-           'q_values', 'TDLoss', 'EpsilonDecay', 'TargetSync', 'JointClassifier', 'EpisodeIoU', 'agent_learner',
-           'fit_agent', 'mining_weight', 'random_policy', 'zoom_policy', 'agent_policy', 'Episode', 'play',
-           'fitted_windows', 'play_all', 'final_windows', 'best_zooms', 'probabilities', 'photo_table', 'summarize',
-           'code_hash', 'provenance', 'Run', 'make_bank', 'train_run', 'windows_of', 'mixture_of', 'save_run',
-           'load_run', 'Evaluation', 'evaluate', 'mean_of', 'make_results', 'interval', 'plus_minus', 'result_rows',
-           'append_rows', 'policy_table', 'markdown_table', 'plot_learning', 'plot_bins', 'view_pixels', 'draw_step',
-           'class_probability', 'filmstrip', 'save_gif', 'predict', 'photo_pixels']
+           'make_env', 'StopOnNaN', 'LossOnDevice', 'fit_classifier', 'quiet', 'ProgressBar', 'BF16',
+           'precision_callbacks', 'compiled', 'EpisodeLoader', 'q_values', 'TDLoss', 'EpsilonDecay', 'TargetSync',
+           'JointClassifier', 'EpisodeIoU', 'agent_learner', 'fit_agent', 'mining_weight', 'random_policy',
+           'zoom_policy', 'agent_policy', 'Episode', 'play', 'fitted_windows', 'play_all', 'final_windows',
+           'best_zooms', 'probabilities', 'photo_table', 'summarize', 'code_hash', 'provenance', 'Run', 'make_bank',
+           'train_run', 'windows_of', 'mixture_of', 'save_run', 'load_run', 'Evaluation', 'evaluate', 'mean_of',
+           'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table', 'markdown_table',
+           'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip', 'save_gif',
+           'predict', 'photo_pixels']
 
-# %% ../nbs/04_train.ipynb #2d2ae940
+# %% ../nbs/04_train.ipynb #a0ead2e1
 import ast
 import copy
 import dataclasses
@@ -34,13 +35,15 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
-from fastai.callback.fp16 import AMPMode, MixedPrecision
+from fastai.callback.fp16 import MixedPrecision
 from fastai.callback import schedule  # noqa: F401  adds fit_one_cycle and fit_flat_cos to Learner
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
-from fastai.learner import AvgMetric, Learner, Metric
+from fastai.learner import AvgLoss, AvgMetric, AvgSmoothLoss, Learner, Metric
 from fastai.optimizer import OptimWrapper
+from fastai.torch_core import find_bs
 from fastcore.basics import patch
+from fastcore.foundation import L
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -85,7 +88,7 @@ def choose_device(
     try: return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError): raise InputError(f"device={name}: not available here; use device=cpu") from None
 
-# %% ../nbs/04_train.ipynb #54b26804
+# %% ../nbs/04_train.ipynb #74f1646a
 def augment(
     theta: Tensor,  # (B,2,3) windows
     rng: torch.Generator,  # where randomness comes from
@@ -94,7 +97,7 @@ def augment(
 ) -> Tensor:  # (B,2,3)
     "Windows mirrored, shifted and scaled at random, in view coordinates"
     B, device = len(theta), rng.device
-    uniform = lambda: (torch.rand(B, generator=rng, device=device) * 2 - 1).to(theta.device)
+    uniform = lambda: (torch.rand(B, generator=rng, device=device) * 2 - 1).to(theta.device, non_blocking=True)
     A = torch.zeros(B, 3, 3, device=theta.device)
     sign = torch.where(uniform() < 0, -1.0, 1.0) if flip else 1.0
     scale = 1 + jitter * uniform()
@@ -102,7 +105,7 @@ def augment(
     A[:, 0, 2], A[:, 1, 2] = jitter * uniform(), jitter * uniform()
     return compose(theta, A)
 
-# %% ../nbs/04_train.ipynb #4ec47f0b
+# %% ../nbs/04_train.ipynb #cd2f07c1
 ThetaOf = Callable[[Tensor], Tensor]  # image indices (B,) → windows (B,2,3)
 
 def whole_image(
@@ -152,7 +155,7 @@ class ViewLoader:
         theta = self.theta_of(index)
         if self.rng is None: return theta
         whole = torch.rand(len(index), 1, 1, generator=self.rng) < self.whole_share
-        theta = torch.where(whole.to(self.device), whole_image(index), theta)
+        theta = torch.where(whole.to(self.device, non_blocking=True), whole_image(index), theta)
         return augment(theta, self.rng, self.flip, self.jitter)
 
 # %% ../nbs/04_train.ipynb #08921e24
@@ -213,7 +216,22 @@ class StopOnNaN(Callback):
     def check(self, loss):
         if not torch.isfinite(loss): raise InputError(f"epoch {self.epoch}, update {self.iter}: the loss is {loss.item()}; use a lower learning rate, or set grad_clip")
 
-# %% ../nbs/04_train.ipynb #a9c8baa1
+# %% ../nbs/04_train.ipynb #e9de01a3
+class _Loss(AvgLoss):
+    def accumulate(self, learn):
+        self.total, self.count = self.total + learn.loss.detach() * find_bs(learn.yb), self.count + find_bs(learn.yb)
+
+class _SmoothLoss(AvgSmoothLoss):
+    def accumulate(self, learn):
+        self.count, self.val = self.count + 1, torch.lerp(learn.loss.detach(), self.val.to(learn.loss.device), self.beta)
+
+class LossOnDevice(Callback):
+    "Makes the Recorder keep the losses of batches on the device; `recorder.losses` are on the host again after training"
+    def after_create(self): self.recorder.loss, self.recorder.smooth_loss = _Loss(), _SmoothLoss(self.recorder.smooth_loss.beta)
+    def after_fit(self):
+        if self.recorder.losses: self.recorder.losses = list(torch.stack(self.recorder.losses).cpu())
+
+# %% ../nbs/04_train.ipynb #5e26ef5e
 def fit_classifier(
     net: nn.Module,  # trained in place
     env: ViewEnv,  # training photos
@@ -232,14 +250,14 @@ def fit_classifier(
     train = ViewLoader(env, theta_of, config.batch_size, rng, config.flip, config.jitter, whole_share, weight,
                        config.sampler == "class_balanced")
     valid = ViewLoader(valid_env, valid_theta_of, config.batch_size)
-    learn = Learner(DataLoaders(train, valid), net, loss_func=classifier_loss, opt_func=optimizer(config), metrics=AvgMetric(top1),
-                    cbs=[StopOnNaN(), *precision_callbacks(config), *(cbs or [])])
+    learn = Learner(DataLoaders(train, valid), compiled(net, config), loss_func=classifier_loss, opt_func=optimizer(config), metrics=AvgMetric(top1),
+                    cbs=[StopOnNaN(), LossOnDevice(), *precision_callbacks(config), *(cbs or [])])
     with quiet(learn), seeded(config.seed, f"dropout {purpose}"):
         if config.classifier_schedule == "one_cycle": learn.fit_one_cycle(epochs, config.classifier_lr)
         else: learn.fit(epochs, config.classifier_lr)
     return learn
 
-# %% ../nbs/04_train.ipynb #bf03ed59
+# %% ../nbs/04_train.ipynb #cb36bb6e
 @contextmanager
 def quiet(
     learn: Learner,  # silent within the block
@@ -265,11 +283,25 @@ class ProgressBar(Callback):
         self.bar.set_postfix({k: f"{v:.3g}" for k, v in shown if v is not None})
     def after_fit(self): self.bar.close()
 
+class BF16(MixedPrecision):
+    "fastai's mixed precision in bfloat16, which needs no scaling of the loss, on a CPU too"
+    def before_fit(self):
+        self.autocast, self.scales = torch.autocast(self.dls.device.type, torch.bfloat16), L()
+        self.learn.scaler = torch.amp.GradScaler(enabled=False)
+
 def precision_callbacks(
     config: Config,  # `precision`
 ) -> list:  # fastai callbacks
-    "fastai's mixed precision where the configuration asks for it"
-    return [MixedPrecision(amp_mode=AMPMode.BF16)] if config.precision == "bf16" else []
+    "Mixed precision where the configuration asks for it"
+    return [BF16()] if config.precision == "bf16" else []
+
+def compiled(
+    net: nn.Module,  # compiled in place: its weights keep their names
+    config: Config,  # `compile`
+) -> nn.Module:  # the same
+    "`net`, by `torch.compile` where the configuration asks for it"
+    if config.compile: net.compile(dynamic=False)
+    return net
 
 # %% ../nbs/04_train.ipynb #755783c1
 class EpisodeLoader:
@@ -295,17 +327,23 @@ class EpisodeLoader:
 
     def __len__(self): return -(-len(self.env.bank) // self.config.batch_size) * self.env.horizon
 
-# %% ../nbs/04_train.ipynb #1ff7cd63
+# %% ../nbs/04_train.ipynb #845148a9
+@patch
+def starts(self: EpisodeLoader):
+    "Pairs of photos (B,) and flips (B,) bool, one per batch of episodes: drawn, and on the device, before the epoch begins"
+    N, B, device = len(self.env.bank), self.config.batch_size, self.device
+    order = torch.randperm(N, generator=self.order) if self.training else torch.arange(N)
+    flip = torch.rand(N, generator=self.order) < 0.5 if self.training and self.config.flip else torch.zeros(N, dtype=torch.bool)
+    return zip(order.to(device).split(B), flip.to(device).split(B))
+
 @patch
 def __iter__(self: EpisodeLoader):
-    N = len(self.env.bank)
-    order = torch.randperm(N, generator=self.order) if self.training else torch.arange(N)
-    for index in order.split(self.config.batch_size):
-        flip = (torch.rand(len(index), generator=self.order) < 0.5) if self.training and self.config.flip else None
-        state = self.env.reset(index.to(self.device), None if flip is None else flip.to(self.device))
-        before = measure(self.env, state, self.reward, self.classifier)
+    for index, flip in self.starts():
+        state = self.env.reset(index, flip)
+        view = self.env.render(state)
+        before = measure(self.env, state, self.reward, self.classifier, view, self.config.precision)
         while not self.env.done(state):
-            state, before = self.play_step(state, before)
+            state, view, before = self.play_step(state, view, before)
             self.finished = state if self.env.done(state) else None
             yield self.batch()
 
@@ -313,20 +351,21 @@ def __iter__(self: EpisodeLoader):
 def play_step(
     self: EpisodeLoader,
     state: State,  # where the episodes are
+    view: Tensor,  # (B,3,H,W) what is seen there
     before: Measured,  # what was measured there
-) -> tuple[State, Measured]:  # the same after one step
-    "Act, step, reward, remember: the next state and what was measured there"
-    q = q_values(self.q_net, self.env.render(state), self.config.precision)
-    action = epsilon_greedy(q, self.epsilon, self.explore)
+) -> tuple[State, Tensor | None, Measured]:  # the same after one step; no view at the end of the episodes if nobody needs it
+    "Act, step, reward, remember; each view is rendered once, for the agent and for the classifier"
+    action = epsilon_greedy(q_values(self.q_net, view, self.config.precision), self.epsilon, self.explore)
     after_state = self.env.step(state, action)
-    after = measure(self.env, after_state, self.reward, self.classifier)
+    done = self.env.done(after_state)
+    after_view = None if done and not self.reward.needs_classifier else self.env.render(after_state)
+    after = measure(self.env, after_state, self.reward, self.classifier, after_view, self.config.precision)
     reward = self.reward(before, after)
     if self.reward_weight is not None: reward = reward * self.reward_weight[state.index]
-    done = self.env.done(after_state)
     if self.training: self.memory.add(state, action, reward, after_state, done)
     self.latest = Transition(state.index, state.theta, action, reward, after_state.theta, torch.full_like(action, done, dtype=torch.bool))
     self.n_transitions += len(action)
-    return after_state, after
+    return after_state, after_view, after
 
 # %% ../nbs/04_train.ipynb #a9d2f370
 @torch.no_grad()
@@ -353,7 +392,7 @@ def batch(self: EpisodeLoader):
     next_views = env.render(State(tr.index, tr.next_theta, 0))
     return views, tr.action, tr.reward, next_views, tr.done
 
-# %% ../nbs/04_train.ipynb #93a99956
+# %% ../nbs/04_train.ipynb #09925dd5
 class TDLoss:
     "The Huber TD loss of Eq. 1 as a Learner's `loss_func`; holds the target network"
     def __init__(self,
@@ -361,7 +400,7 @@ class TDLoss:
         config: Config,  # gamma, double_dqn, bootstrap_at_horizon
     ):
         self.q_net, self.config = q_net, config
-        self.target_net = copy.deepcopy(q_net).eval().requires_grad_(False)
+        self.target_net = compiled(copy.deepcopy(q_net).eval().requires_grad_(False), config)
 
     def __call__(self, q, action, reward, next_views, done):
         c = self.config
@@ -438,7 +477,7 @@ class EpisodeIoU(Metric):
     @property
     def name(self): return "iou_before" if self.before else "iou_after"
 
-# %% ../nbs/04_train.ipynb #05f7df77
+# %% ../nbs/04_train.ipynb #17b1e436
 def agent_learner(
     config: Config,  # everything about the agent
     env: ViewEnv,  # training photos
@@ -448,11 +487,11 @@ def agent_learner(
 ) -> Learner:  # ready to fit; its model is the Q-network
     "Deep Q-learning as a fastai Learner"
     device, reward = env.device, make_reward(config.reward, config.alpha, config.beta)
-    q_net = new_net(config, env.n_actions, "q_net", device)
+    q_net = compiled(new_net(config, env.n_actions, "q_net", device), config)
     rewarder = classifier if reward.needs_classifier else None
     train = EpisodeLoader(env, q_net, reward, config, True, rewarder, mining_weight(config.reward_weight, config, env, classifier))
     valid = EpisodeLoader(valid_env, q_net, reward, config, False, rewarder)
-    cbs = [EpsilonDecay(), StopOnNaN(), *precision_callbacks(config), *(cbs or [])]
+    cbs = [EpsilonDecay(), StopOnNaN(), LossOnDevice(), *precision_callbacks(config), *(cbs or [])]
     if config.agent == "dqn":
         loss = TDLoss(q_net, config)
         cbs.append(TargetSync(loss.target_net, config.target_update_every))
