@@ -8,7 +8,7 @@ __all__ = ['Case', 'GROUPS', 'PAPER_TRANSITIONS', 'RUN', 'Timing', 'seconds_of',
            'sb3_bytes', 'variants', 'scalings', 'bench_cases', 'has_sb3', 'can_compile', 'bench', 'peak_host_mb',
            'summary', 'bench_table', 'plot_bench', 'plot_scaling']
 
-# %% ../nbs/08_bench.ipynb #27aa8fc9
+# %% ../nbs/08_bench.ipynb #f28a3140
 import copy
 import importlib.util
 import platform
@@ -32,8 +32,8 @@ from .data import ImageBank, Items, sample_items
 from .env import State, ViewEnv, ViewGym, identity_theta, iou_direction
 from .qnet import ReplayMemory, create_net, epsilon_greedy, q_target, sync_target, td_loss
 from .rewards import make_reward, measure
-from .train import (CODE, TORCH_OPTIMIZERS, JointClassifier, TDLoss, agent_learner, choose_device, code_hash, compiled, generator, make_env,
-                          new_net, q_values, quiet, seeded)
+from .train import (CODE, TORCH_OPTIMIZERS, JointClassifier, TDLoss, agent_learner, choose_device, code_hash, compiled, generator, keep_memory,
+                          make_env, new_net, q_values, quiet, seeded)
 
 # %% ../nbs/08_bench.ipynb #c893b804
 Case = Callable[[], tuple[int, float]]  # → images or transitions, seconds
@@ -91,7 +91,7 @@ def interleave(
         rates = [{name: call(case)[0] for name, case in cases.items()} for _ in range(repeats)]
     return {name: Timing(warmup[name], tuple(r[name] for r in rates)) for name in cases}
 
-# %% ../nbs/08_bench.ipynb #0f06ddf6
+# %% ../nbs/08_bench.ipynb #aaec6081
 def ceiling(
     config: Config,  # network, batch size, precision
     env: ViewEnv,  # photos to render; its device
@@ -112,7 +112,7 @@ def ceiling(
             loss = learning(view).float().square().mean()
         loss.backward()
         for p in learning.parameters(): p.grad = None
-    return repeated(transitions, B, device, seconds=0.6)
+    return repeated(transitions, B, device, seconds=0.4)
 
 def some_states(
     config: Config,  # batch size, seed
@@ -304,7 +304,7 @@ def scalings(
     out |= {f"images={n}": n for n in (128, 512)}
     return out | {f"horizon={t}": replace(config, horizon=t) for t in (5, 10, 20)}
 
-# %% ../nbs/08_bench.ipynb #9dc2238d
+# %% ../nbs/08_bench.ipynb #a91739a0
 def bench_cases(
     config: Config,  # what to measure
     device: torch.device,  # where
@@ -315,7 +315,7 @@ def bench_cases(
     B = config.batch_size
     items = sample_items("fit")
     def bank(n, where): return ImageBank(items[: min(n, len(items))], config.source_size, config.resize, where, workers=2)
-    env = make_env(bank(4 * B, device), config)
+    env = make_env(bank(2 * B, device), config)
     memory = ReplayMemory(1000)
     bytes_of = dict(loop=memory.nbytes / memory.capacity)
     cases = {("part", name): case for name, case in part_cases(config, env, items[:64]).items()}
@@ -325,18 +325,18 @@ def bench_cases(
             name = f"{'compiled' if compile else 'eager'}{', with renders' * renders}"
             cases["ceiling", name] = ceiling(config, env, compile, renders)
     if alternatives:
-        host = make_env(bank(4 * B, "cpu"), config)
+        host = make_env(bank(2 * B, "cpu"), config)
         one, state = ViewGym(host), host.reset([0])
         one.reset(options=dict(index=0))
         cases["part", "rendering one view"] = repeated(partial(host.render, state), 1, torch.device("cpu"))
         cases["part", "step of the Gymnasium environment"] = repeated(partial(one.step, 4), 1, torch.device("cpu"))
         for name, episodes in (("naive", 1), ("pixel_batch", B)):
             loop = PixelLoop(config, host, device, episodes)
-            cases["alternative", name], bytes_of["pixels"] = pixel_case(loop, 10 * B), loop.nbytes / loop.capacity
+            cases["alternative", name], bytes_of["pixels"] = pixel_case(loop, 5 * B if name == "naive" else 10 * B), loop.nbytes / loop.capacity
         if has_sb3():
             model = sb3_model(config, host, device, B, buffer_size=50 * B, batch_size=B, train_freq=1, gradient_steps=1, learning_starts=0)
             cases["alternative", "sb3_matched"], bytes_of["sb3"] = sb3_case(model, 10 * B), sb3_bytes(model)
-            cases["alternative", "sb3"] = sb3_case(sb3_model(config, host, device, buffer_size=5000), 200)
+            cases["alternative", "sb3"] = sb3_case(sb3_model(config, host, device, buffer_size=5000), 100)
     if more:
         cases |= {("variant", name): loop_case(c, make_env(env.bank, c)) for name, c in variants(config).items() if can_compile(device) or not c.compile}
         for name, c in scalings(config).items():
@@ -355,21 +355,24 @@ def can_compile(
     try: return bool(torch.compile(lambda x: x * 2 + 1, dynamic=False)(torch.ones(3, device=device)).sum() == 9)
     except Exception: return False  # whatever the tool chain lacks
 
-# %% ../nbs/08_bench.ipynb #81361e4e
+# %% ../nbs/08_bench.ipynb #1f50bfe6
 def bench(
     config: Config,  # network, view, batch, precision: what to measure
-    repeats: int = 7,  # of each case
+    repeats: int = 20,  # of loop, ceilings and alternatives; parts, variants and scalings are measured a quarter as often
     alternatives: bool = True,  # what others would use
     more: bool = False,  # variants and scalings
     progress: bool = False,  # show a bar
 ) -> pd.DataFrame:  # one row per case, with where it was measured
     "How fast everything is on this machine"
     config, device = replace(config, pretrained=False, weights=None), choose_device(config.device)
+    keep_memory()
     if device.type == "cuda": torch.cuda.reset_peak_memory_stats(device)
     with seeded(config.seed, "bench"):
         cases, bytes_of = bench_cases(config, device, alternatives, more)
-        timings = interleave(cases, repeats, progress)
-    rows = [dict(group=group, name=name, per_second=t.median, low=min(t.rates), high=max(t.rates), warmup_s=t.warmup, repeats=repeats)
+        compared = {key: case for key, case in cases.items() if key[0] in ("loop", "ceiling", "alternative")}
+        rest = {key: case for key, case in cases.items() if key not in compared}
+        timings = interleave(compared, repeats, progress) | interleave(rest, max(repeats // 4, 1), progress)
+    rows = [dict(group=group, name=name, per_second=t.median, low=min(t.rates), high=max(t.rates), warmup_s=t.warmup, repeats=len(t.rates))
             for (group, name), t in timings.items()]
     about = dict(arch=config.arch, view_size=config.view_size, source_size=config.source_size, batch_size=config.batch_size, horizon=config.horizon,
                  precision=config.precision, compile=config.compile, threads=torch.get_num_threads(), torch=str(torch.__version__),

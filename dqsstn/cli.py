@@ -105,7 +105,7 @@ def check_folder(
     if not os.access(there, os.W_OK): raise InputError(f"{path}: you may not write in {there}; name another folder with {option}")
     return path
 
-# %% ../nbs/07_cli.ipynb #054debde
+# %% ../nbs/07_cli.ipynb #942f36fe
 def _library():
     "The modules that need torch, imported when a command needs them; pictures are drawn to files, bars in log files are rare"
     if not sys.stderr.isatty(): os.environ.setdefault("TQDM_MININTERVAL", "10")
@@ -114,6 +114,7 @@ def _library():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from dqsstn import data, train
+    train.keep_memory()
     return data, train
 
 def _say(text): typer.echo(text, err=True)
@@ -645,12 +646,12 @@ def _report_again(
     if out: report.write_report(csv, out)
     _print_report(csv, out)
 
-# %% ../nbs/07_cli.ipynb #7e375712
+# %% ../nbs/07_cli.ipynb #0e3ae0a7
 @app.command("bench")
 def _bench(
     ctx: typer.Context,
     config: Annotated[str, typer.Option(metavar="NAME|FILE", help=f"What to measure: {', '.join(CONFIGS)}, or a JSON file of fields.")] = "demo",
-    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Measurements of each case.")] = 7,
+    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Measurements of loop, ceilings and alternatives.")] = 20,
     more: Annotated[bool, typer.Option("--more", help="Also other precisions, compiled, and how the speed grows.")] = False,
     alone: Annotated[bool, typer.Option("--alone", help="Leave out the alternatives: stable-baselines3, and pixels in the memory.")] = False,
     json_file: _JsonFile = None,
@@ -671,6 +672,6 @@ def _bench(
     if str(json_file) == "-": return
     table = rows.assign(spread=[f"{low:,.0f} – {high:,.0f}" for low, high in zip(rows.low, rows.high)], per_second=rows.per_second.map("{:,.0f}".format),
                         warmup_s=rows.warmup_s.map("{:.1f}".format)).set_index("name")[["group", "per_second", "spread", "warmup_s"]]
-    _print_table(table, f"{rows.device[0]}, {rows.threads[0]} threads: per second, median of {repeats}; transitions, images for the parts", "case")
+    _print_table(table, f"{rows.device[0]}, {rows.threads[0]} threads: per second, medians; transitions, images for the parts", "case")
     _print_table(bench.bench_table(rows), None, "")
     if not (alone or bench.has_sb3()): typer.echo("stable-baselines3: not installed; pip install 'dqsstn[rl]' to compare")

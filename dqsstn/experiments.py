@@ -8,7 +8,7 @@ __all__ = ['MACHINE', 'CLASSIFIER', 'NETWORK', 'AGENT', 'VIEWS', 'FINAL', 'KEPT'
            'do_job', 'read_rows', 'missing_jobs', 'steps_of', 'run_jobs', 'speed', 'seconds_of', 'q_learning',
            'policy_jobs', 'reward_jobs']
 
-# %% ../nbs/04a_experiments.ipynb #1c06c236
+# %% ../nbs/04a_experiments.ipynb #41240a09
 import dataclasses
 import hashlib
 import json
@@ -37,7 +37,7 @@ from .env import ViewEnv, identity_theta, render
 from .qnet import load_weights, save_weights
 from .rewards import REWARD_NEEDS, make_reward
 from .train import (CODE, EDGES, POLICIES, agent_learner, agent_policy, append_rows, best_zooms, choose_device, code_hash, final_windows,
-                          fit_agent, fit_classifier, generator, make_bank, make_env, mining_weight, new_net, photo_table, play_all,
+                          fit_agent, fit_classifier, generator, keep_memory, make_bank, make_env, mining_weight, new_net, photo_table, play_all,
                           probabilities, provenance, summarize)
 
 # %% ../nbs/04a_experiments.ipynb #6f9e6f8c
@@ -319,7 +319,7 @@ def steps_of(
         return [(kind, config) for path, config in configs.items() if not path.is_file()]
     return [missing("base", "classifier", base_key), missing("agent", "q_net", agent_key), [("job", job) for job in jobs]]
 
-# %% ../nbs/04a_experiments.ipynb #8ce98714
+# %% ../nbs/04a_experiments.ipynb #93bdb40c
 @patch
 def job(
     self: Lab,
@@ -353,6 +353,7 @@ def _worker(lab):
         multiprocessing.parent_process().join()
         os._exit(1)
     threading.Thread(target=leave, daemon=True).start()
+    keep_memory()
     _open(lab)
 
 @contextmanager

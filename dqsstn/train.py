@@ -4,20 +4,21 @@
 
 # %% auto #0
 __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE', 'RESULTS_SCHEMA', 'generator', 'seeded',
-           'choose_device', 'augment', 'whole_image', 'ViewLoader', 'classifier_loss', 'top1', 'optimizer', 'new_net',
-           'make_env', 'StopOnNaN', 'LossOnDevice', 'fit_classifier', 'quiet', 'ProgressBar', 'BF16',
-           'precision_callbacks', 'compiled', 'EpisodeLoader', 'q_values', 'TDLoss', 'EpsilonDecay', 'TargetSync',
-           'JointClassifier', 'EpisodeIoU', 'agent_learner', 'fit_agent', 'mining_weight', 'random_policy',
-           'zoom_policy', 'agent_policy', 'Episode', 'play', 'fitted_windows', 'play_all', 'final_windows',
-           'best_zooms', 'probabilities', 'photo_table', 'summarize', 'code_hash', 'provenance', 'Run', 'make_bank',
-           'train_run', 'windows_of', 'mixture_of', 'save_run', 'load_run', 'Evaluation', 'evaluate', 'mean_of',
-           'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table', 'markdown_table',
-           'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip', 'save_gif',
-           'predict', 'photo_pixels']
+           'choose_device', 'keep_memory', 'augment', 'whole_image', 'ViewLoader', 'classifier_loss', 'top1',
+           'optimizer', 'new_net', 'make_env', 'StopOnNaN', 'LossOnDevice', 'fit_classifier', 'quiet', 'ProgressBar',
+           'BF16', 'precision_callbacks', 'compiled', 'EpisodeLoader', 'q_values', 'TDLoss', 'EpsilonDecay',
+           'TargetSync', 'JointClassifier', 'EpisodeIoU', 'agent_learner', 'fit_agent', 'mining_weight',
+           'random_policy', 'zoom_policy', 'agent_policy', 'Episode', 'play', 'fitted_windows', 'play_all',
+           'final_windows', 'best_zooms', 'probabilities', 'photo_table', 'summarize', 'code_hash', 'provenance', 'Run',
+           'make_bank', 'train_run', 'windows_of', 'mixture_of', 'save_run', 'load_run', 'Evaluation', 'evaluate',
+           'mean_of', 'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table',
+           'markdown_table', 'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip',
+           'save_gif', 'predict', 'photo_pixels']
 
-# %% ../nbs/04_train.ipynb #a0ead2e1
+# %% ../nbs/04_train.ipynb #5fa2d722
 import ast
 import copy
+import ctypes
 import dataclasses
 import hashlib
 import json
@@ -87,6 +88,14 @@ def choose_device(
     if name == "auto": return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try: return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError): raise InputError(f"device={name}: not available here; use device=cpu") from None
+
+# %% ../nbs/04_train.ipynb #7224208e
+def keep_memory() -> bool:  # was it possible? Only where the C library is glibc
+    "Tell the C library to keep freed memory for the next batch, instead of handing it back to the system"
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+    try: libc = ctypes.CDLL("libc.so.6")
+    except OSError: return False
+    return bool(libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1) and libc.mallopt(M_MMAP_THRESHOLD, 2**30))
 
 # %% ../nbs/04_train.ipynb #74f1646a
 def augment(
@@ -257,7 +266,7 @@ def fit_classifier(
         else: learn.fit(epochs, config.classifier_lr)
     return learn
 
-# %% ../nbs/04_train.ipynb #cb36bb6e
+# %% ../nbs/04_train.ipynb #e6d76c3c
 @contextmanager
 def quiet(
     learn: Learner,  # silent within the block
@@ -300,7 +309,9 @@ def compiled(
     config: Config,  # `compile`
 ) -> nn.Module:  # the same
     "`net`, by `torch.compile` where the configuration asks for it"
-    if config.compile: net.compile(dynamic=False)
+    if config.compile:
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)  # networks of one class share their compilations
+        net.compile(dynamic=False)
     return net
 
 # %% ../nbs/04_train.ipynb #755783c1
