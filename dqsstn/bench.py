@@ -8,9 +8,10 @@ __all__ = ['Case', 'GROUPS', 'PAPER_TRANSITIONS', 'RUN', 'Timing', 'seconds_of',
            'sb3_bytes', 'variants', 'scalings', 'bench_cases', 'has_sb3', 'can_compile', 'bench', 'peak_host_mb',
            'summary', 'bench_table', 'plot_bench', 'plot_scaling']
 
-# %% ../nbs/08_bench.ipynb #f28a3140
+# %% ../nbs/08_bench.ipynb #fdefe92f
 import copy
 import importlib.util
+import logging
 import platform
 import time
 from collections.abc import Callable
@@ -304,7 +305,7 @@ def scalings(
     out |= {f"images={n}": n for n in (128, 512)}
     return out | {f"horizon={t}": replace(config, horizon=t) for t in (5, 10, 20)}
 
-# %% ../nbs/08_bench.ipynb #a91739a0
+# %% ../nbs/08_bench.ipynb #7c3b3eaf
 def bench_cases(
     config: Config,  # what to measure
     device: torch.device,  # where
@@ -340,8 +341,8 @@ def bench_cases(
     if more:
         cases |= {("variant", name): loop_case(c, make_env(env.bank, c)) for name, c in variants(config).items() if can_compile(device) or not c.compile}
         for name, c in scalings(config).items():
-            photos, c = (bank(c, device), config) if isinstance(c, int) else (env.bank, c)
-            cases["scaling", name] = loop_case(c, make_env(photos, c))
+            n, c = (c, config) if isinstance(c, int) else (2 * c.batch_size, c)
+            cases["scaling", name] = loop_case(c, make_env(bank(n, device), c))
     return cases, bytes_of
 
 def has_sb3() -> bool:
@@ -352,6 +353,7 @@ def can_compile(
     device: torch.device,  # where
 ) -> bool:
     "Does `torch.compile` work here? On a CPU it needs a C++ compiler."
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # without a GPU it warns that there is none
     try: return bool(torch.compile(lambda x: x * 2 + 1, dynamic=False)(torch.ones(3, device=device)).sum() == 9)
     except Exception: return False  # whatever the tool chain lacks
 
