@@ -157,14 +157,15 @@ def part_cases(
                  update=update, classifier=partial(joint.update, env, state.index, state.theta), environment=arithmetic, replay=replay)
     return {name: repeated(fn, len(items) if name == "decoding" else config.batch_size, device) for name, fn in parts.items()}
 
-# %% ../nbs/08_bench.ipynb #4d8f2fe7
+# %% ../nbs/08_bench.ipynb #c4d52f86
 class TrainClock(Callback):
     "Seconds that an epoch's training takes, its validation left out"
     order = -100
     def before_train(self): self.wait(), setattr(self, "start", time.perf_counter())
     def after_train(self): self.wait(), setattr(self, "seconds", time.perf_counter() - self.start)
     def wait(self):
-        if self.dls.device.type == "cuda": torch.cuda.synchronize(self.dls.device)
+        device = self.dls.train.device
+        if device.type == "cuda": torch.cuda.synchronize(device)
 
 def loop_case(
     config: Config,  # what to measure
@@ -414,7 +415,7 @@ def summary(
                 **{k: first[k].item() if hasattr(first[k], "item") else first[k] for k in
                    ("device", "threads", "arch", "view_size", "batch_size", "precision", "compile", "torch", "version", "code")})
 
-# %% ../nbs/08_bench.ipynb #9f5d5f30
+# %% ../nbs/08_bench.ipynb #9a738e8e
 RUN = ["device", "threads", "arch", "view_size", "batch_size", "precision", "compile"]  # what tells one bench from another
 
 def bench_table(
@@ -461,8 +462,8 @@ def plot_scaling(
     fig, axes = plt.subplots(1, part.what.nunique(), figsize=(11, 2.8), layout="constrained", sharey=True)
     for ax, (what, group) in zip(axes, part.groupby("what", sort=False)):
         ax.errorbar(group.value, group.per_second, [group.per_second - group.low, group.high - group.per_second], fmt="o-", capsize=3)
-        ax.set(xlabel=what.replace("_", " "), xscale="log", ylim=(0, None))
+        ax.set(xlabel=what.replace("_", " "), xscale="log")
         ax.set_xticks(group.value, group.value)
         ax.minorticks_off()
-    axes[0].set_ylabel("transitions per second")
+    axes[0].set(ylabel="transitions per second", ylim=(0, 1.05 * part.high.max()))
     return fig

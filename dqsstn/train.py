@@ -266,7 +266,7 @@ def fit_classifier(
         else: learn.fit(epochs, config.classifier_lr)
     return learn
 
-# %% ../nbs/04_train.ipynb #e6d76c3c
+# %% ../nbs/04_train.ipynb #b08f4536
 @contextmanager
 def quiet(
     learn: Learner,  # silent within the block
@@ -295,7 +295,7 @@ class ProgressBar(Callback):
 class BF16(MixedPrecision):
     "fastai's mixed precision in bfloat16, which needs no scaling of the loss, on a CPU too"
     def before_fit(self):
-        self.autocast, self.scales = torch.autocast(self.dls.device.type, torch.bfloat16), L()
+        self.autocast, self.scales = torch.autocast(self.dls.train.device.type, torch.bfloat16), L()
         self.learn.scaler = torch.amp.GradScaler(enabled=False)
 
 def precision_callbacks(
