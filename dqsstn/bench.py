@@ -36,7 +36,7 @@ from .rewards import make_reward, measure
 from .train import (CODE, TORCH_OPTIMIZERS, JointClassifier, TDLoss, agent_learner, choose_device, code_hash, compiled, generator, keep_memory,
                           make_env, new_net, q_values, quiet, seeded)
 
-# %% ../nbs/08_bench.ipynb #c893b804
+# %% ../nbs/08_bench.ipynb #e93299dc
 Case = Callable[[], tuple[int, float]]  # → images or transitions, seconds
 
 class Timing(NamedTuple):
@@ -60,6 +60,7 @@ def seconds_of(
     wait()
     return time.perf_counter() - start
 
+# %% ../nbs/08_bench.ipynb #a2c9c6da
 def repeated(
     fn: Callable[[], object],  # what to time
     n: int,  # images or transitions of one call
@@ -415,7 +416,7 @@ def summary(
                 **{k: first[k].item() if hasattr(first[k], "item") else first[k] for k in
                    ("device", "threads", "arch", "view_size", "batch_size", "precision", "compile", "torch", "version", "code")})
 
-# %% ../nbs/08_bench.ipynb #9a738e8e
+# %% ../nbs/08_bench.ipynb #a3563fe7
 RUN = ["device", "threads", "arch", "view_size", "batch_size", "precision", "compile"]  # what tells one bench from another
 
 def bench_table(
@@ -433,6 +434,7 @@ def bench_table(
         return pd.Series({title: text(about[key]) for key, title in shown.items()})
     return pd.DataFrame({", ".join(map(str, run[:1] + run[2:6])): column(part) for run, part in rows.groupby(RUN, sort=False)})
 
+# %% ../nbs/08_bench.ipynb #031897ef
 def plot_bench(
     rows: pd.DataFrame,  # of one bench
 ):  # matplotlib figure
@@ -453,6 +455,7 @@ def plot_bench(
     b.set(xlabel="milliseconds per transition", xlim=(0, 1.2 * max(ms.values())))
     return fig
 
+# %% ../nbs/08_bench.ipynb #8592a807
 def plot_scaling(
     rows: pd.DataFrame,  # of one bench with `more`
 ):  # matplotlib figure

@@ -266,7 +266,7 @@ def fit_classifier(
         else: learn.fit(epochs, config.classifier_lr)
     return learn
 
-# %% ../nbs/04_train.ipynb #b08f4536
+# %% ../nbs/04_train.ipynb #e6aea6b7
 @contextmanager
 def quiet(
     learn: Learner,  # silent within the block
@@ -292,6 +292,7 @@ class ProgressBar(Callback):
         self.bar.set_postfix({k: f"{v:.3g}" for k, v in shown if v is not None})
     def after_fit(self): self.bar.close()
 
+# %% ../nbs/04_train.ipynb #90b3b030
 class BF16(MixedPrecision):
     "fastai's mixed precision in bfloat16, which needs no scaling of the loss, on a CPU too"
     def before_fit(self):
