@@ -181,7 +181,7 @@ def loop_case(
         return len(env.bank) * env.horizon, clock.seconds
     return case
 
-# %% ../nbs/08_bench.ipynb #7bf0fbab
+# %% ../nbs/08_bench.ipynb #75632213
 class PixelLoop:
     "Deep Q-learning with views as pixels in the replay memory, on the host"
     def __init__(self,
@@ -238,6 +238,7 @@ class PixelLoop:
         self.opt.step()
         if self.made // self.config.batch_size % self.config.target_update_every == 0: sync_target(self.target_net, self.q_net)
 
+# %% ../nbs/08_bench.ipynb #14e11139
 def pixel_case(
     loop: PixelLoop,  # what to measure
     n: int,  # transitions of a call
@@ -245,7 +246,7 @@ def pixel_case(
     "So many transitions of a `PixelLoop`"
     return lambda: (n, seconds_of(partial(loop.play, n), loop.device))
 
-# %% ../nbs/08_bench.ipynb #321df968
+# %% ../nbs/08_bench.ipynb #9bbd0ab0
 def sb3_model(
     config: Config,  # network, batch size
     env: ViewEnv,  # on the host
@@ -273,6 +274,7 @@ def sb3_model(
     policy = dict(features_extractor_class=Backbone, net_arch=[])
     return DQN("CnnPolicy", DummyVecEnv([lambda: ViewGym(env)] * n_envs), policy_kwargs=policy, device=device, seed=config.seed, **settings)
 
+# %% ../nbs/08_bench.ipynb #839cffa3
 def sb3_case(
     model,  # from `sb3_model`
     n: int,  # transitions of a call
@@ -307,7 +309,7 @@ def scalings(
     out |= {f"images={n}": n for n in (128, 512)}
     return out | {f"horizon={t}": replace(config, horizon=t) for t in (5, 10, 20)}
 
-# %% ../nbs/08_bench.ipynb #7c3b3eaf
+# %% ../nbs/08_bench.ipynb #792db010
 def bench_cases(
     config: Config,  # what to measure
     device: torch.device,  # where
@@ -347,6 +349,7 @@ def bench_cases(
             cases["scaling", name] = loop_case(c, make_env(bank(n, device), c))
     return cases, bytes_of
 
+# %% ../nbs/08_bench.ipynb #0ab6c58f
 def has_sb3() -> bool:
     "Is stable-baselines3 installed?"
     return importlib.util.find_spec("stable_baselines3") is not None
