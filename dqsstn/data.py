@@ -669,7 +669,7 @@ def _to_source(boxes, to_source):
     points = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
     return (points * to_source[:, :2].diagonal() + to_source[:, 2]).reshape(-1, 4).astype(np.float32)
 
-# %% ../nbs/00_data.ipynb #2e519049
+# %% ../nbs/00_data.ipynb #5fb53e9a
 class ImageBank:
     "Every photo of a split as a square uint8 source on the device, with boxes in source coordinates and labels"
     def __init__(
@@ -687,15 +687,18 @@ class ImageBank:
         self.source_size, self.resize, self.workers, self.device = source_size, resize, workers, torch.device(device)
         self.streaming = memory_limit is not None and len(items) * 3 * source_size ** 2 > memory_limit
         self.photos = None if self.streaming else torch.empty((len(items), 3, source_size, source_size), dtype=torch.uint8)
-        maps, bad = {}, {}
+        maps, digests, bad = {}, [], {}
         with ThreadPoolExecutor(workers) as pool, tqdm(total=len(items), desc='decoding', disable=not progress) as bar:
             for i, (source, found) in enumerate(pool.map(lambda item: self._decode(item, skip_bad), items)):
-                if source is None: bad[items[i].name] = found
-                else: maps[i] = found
-                if source is not None and not self.streaming: self.photos[i] = torch.from_numpy(source)
                 bar.update()
+                if source is None: bad[items[i].name] = found
+                else:
+                    maps[i] = found
+                    digests.append(hashlib.blake2b(source, digest_size=8).hexdigest())
+                    if not self.streaming: self.photos[i] = torch.from_numpy(source)
         if not maps: raise InputError(f"split {items.name!r}: none of its {len(items)} photos can be decoded; restore them")
         if bad and not self.streaming: self.photos = self.photos[list(maps)]
+        self.digests = tuple(digests)  # (N,), a name for what each source shows
         self._annotate(replace(items[list(maps)], skipped=items.skipped | bad), list(maps.values()))
         self.to(device)
 

@@ -7,10 +7,11 @@ __all__ = ['LITE0_SHA256', 'q_target', 'td_loss', 'all_actions_loss', 'epsilon',
            'SmallCNN', 'Dueling', 'normalization', 'lite0_weights', 'create_net', 'unwrapped', 'sync_target',
            'save_weights', 'load_weights']
 
-# %% ../nbs/03_qnet.ipynb #50bd9187
+# %% ../nbs/03_qnet.ipynb #982bdf8f
 import difflib
 import hashlib
 import importlib
+import json
 import math
 import os
 import warnings
@@ -260,14 +261,15 @@ def _make_dueling(net, head, arch, n_out):
     if not isinstance(linear, nn.Linear): raise InputError(f"{arch} does not end in a linear layer: set dueling=False")
     setattr(parent, name, Dueling(linear.in_features, n_out))
 
-# %% ../nbs/03_qnet.ipynb #4e55f21f
+# %% ../nbs/03_qnet.ipynb #79595566
 def _read_weights(path):
     "`(state dict, metadata)` of a .safetensors or .pth file"
     path = Path(path)
     if not path.is_file(): raise InputError(f"{path}: no such weights file")
     try:
         if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file: return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}, dict(json.loads((file.metadata() or {}).get("dqsstn", "{}")))
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # torn files fail in as many ways as there are bytes
         raise InputError(f"{path.name} is not a file of weights: give a .safetensors file, or a .pth file that holds a state dict") from e
@@ -371,7 +373,7 @@ def sync_target(
     "Make the target network equal to the learning one, buffers included"
     unwrapped(target).load_state_dict(unwrapped(online).state_dict())
 
-# %% ../nbs/03_qnet.ipynb #ca2fc2dc
+# %% ../nbs/03_qnet.ipynb #d093d7ad
 def save_weights(
     net: nn.Module,  # compiled or not
     path: str | Path,  # .safetensors file to write; its folder is made if need be
@@ -383,7 +385,8 @@ def save_weights(
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file({name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}, aside, metadata)
+        about = {"dqsstn": json.dumps(metadata, sort_keys=True)}  # one entry: safetensors writes several in any order
+        save_file({name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}, aside, about)
         os.replace(aside, path)
     finally: aside.unlink(missing_ok=True)
 
