@@ -10,7 +10,7 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE
            'q_values', 'TDLoss', 'EpsilonDecay', 'TargetSync', 'JointClassifier', 'EpisodeIoU', 'agent_learner',
            'fit_agent', 'mining_weight', 'random_policy', 'zoom_policy', 'agent_policy', 'Episode', 'play',
            'fitted_windows', 'in_parts', 'play_all', 'final_windows', 'best_zooms', 'probabilities', 'photo_table',
-           'summarize', 'code_hash', 'provenance', 'Run', 'make_bank', 'identity', 'train_run', 'windows_of',
+           'summarize', 'code_hash', 'identity', 'provenance', 'Run', 'make_bank', 'train_run', 'windows_of',
            'mixture_of', 'save_run', 'unfinished', 'finish', 'load_run', 'Evaluation', 'evaluate', 'mean_of',
            'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table', 'markdown_table',
            'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip', 'save_gif',
@@ -422,9 +422,11 @@ def batch(self: EpisodeLoader):
     next_views = env.render(State(tr.index, tr.next_theta, 0))
     return views, tr.action, tr.reward, next_views, tr.done
 
-# %% ../nbs/04_train.ipynb #61965891
+# %% ../nbs/04_train.ipynb #269d8042
 @patch(as_prop=True)
-def resumable(self: EpisodeLoader) -> bool: return self.finished is not None and self.position < self.n_parts
+def resumable(self: EpisodeLoader) -> bool:
+    "Whether the episodes of a batch have just ended, and others are to come in this epoch"
+    return self.finished is not None and self.position < self.n_parts
 
 @patch
 def state_dict(self: EpisodeLoader) -> dict:
@@ -745,7 +747,7 @@ def summarize(
         bins.append(dict(low=EDGES[b], high=EDGES[b + 1], n=len(part)) | values)
     return mean | dict(bins=bins)
 
-# %% ../nbs/04_train.ipynb #0abc0cd3
+# %% ../nbs/04_train.ipynb #dff99119
 CODE = ("config", "data", "env", "rewards", "qnet", "train")  # what a trained run depends on
 
 @cache
@@ -761,6 +763,16 @@ def code_hash(
             if isinstance(body, list): node.body = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()[:12]
+
+def identity(
+    config: Config,  # of the run
+    *banks: ImageBank,  # photos for training and validation
+) -> dict:  # of plain values
+    "What the bits of a training depend on: configuration, program, kind of device, and the photos with their annotation"
+    def contents(bank): return hashlib.sha256(" ".join([bank.fingerprint, *bank.digests]).encode()).hexdigest()[:12]
+    photos = {f"photos for {name}": contents(bank) for name, bank in zip(("training", "validation"), banks)}
+    program = dict(version=dqsstn.__version__, code=code_hash(), torch=str(torch.__version__))
+    return dataclasses.asdict(config) | program | photos | dict(device=choose_device(config.device).type)
 
 def provenance(
     config: Config,  # device
@@ -786,7 +798,7 @@ class Run(NamedTuple):
     metrics: pd.DataFrame  # the agent's training, one row per epoch
     seen: dict  # digest → name of each training photo
 
-# %% ../nbs/04_train.ipynb #edf93e48
+# %% ../nbs/04_train.ipynb #ac68d5fb
 def make_bank(
     items: Items,  # a split
     config: Config,  # sizes and device
@@ -796,16 +808,6 @@ def make_bank(
     "The photos of a split as `config` wants them"
     limit = None if config.memory_limit_gb is None else int(config.memory_limit_gb * 1e9)
     return ImageBank(items, config.source_size, config.resize, choose_device(config.device), os.cpu_count(), limit, skip_bad, progress)
-
-def identity(
-    config: Config,  # of the run
-    *banks: ImageBank,  # photos for training and validation
-) -> dict:  # of plain values
-    "What the bits of a training depend on: configuration, program, kind of device, and the photos with their annotation"
-    def contents(bank): return hashlib.sha256(" ".join([bank.fingerprint, *bank.digests]).encode()).hexdigest()[:12]
-    photos = {f"photos for {name}": contents(bank) for name, bank in zip(("training", "validation"), banks)}
-    program = dict(version=dqsstn.__version__, code=code_hash(), torch=str(torch.__version__))
-    return dataclasses.asdict(config) | program | photos | dict(device=choose_device(config.device).type)
 
 def train_run(
     config: Config,  # what to train
