@@ -168,6 +168,12 @@ def different(one, two):
     one, two = state_of(one), state_of(two)
     return [key for key in one if not torch.equal(one[key], two[key])]
 
+class Unplug(train.Callback):
+    "Ends the training after so many transitions of the agent"
+    def __init__(self, at): self.at = at
+    def after_batch(self):
+        if self.training and getattr(self.dls.train, "n_transitions", 0) > self.at: raise KeyboardInterrupt
+
 FEW = ["epochs=2,pretrain_epochs=1,classifier_epochs=2,batch_size=16,view_size=32,source_size=48,horizon=4,mixture=false,dropout=0.3,flip=true,device=cpu"]
 JOINT = "epochs=3,classifier_epochs=3,capacity=160,target_update_every=7,classifier_training=joint,classifier_schedule=constant,reward=combined"
 
@@ -183,6 +189,19 @@ def test_the_seed_alone_decides(folder):
         assert states() == before  # the library draws from generators of its own
     assert different(*runs) == [] and runs[0].metrics.equals(runs[1].metrics)
     assert different(runs[0], train.train_run(override(config, ["seed=1"]), *photos))
+
+@pytest.mark.gpu
+def test_on_a_gpu_no_further_than_two_runs_from_each_other(folder):
+    config, photos, fit = override(CONFIGS["demo"], [*FEW, JOINT, "device=cuda"]), few_photos(), Checkpoints.train
+    def until_some_transitions(self, name, nets, train_it): return fit(self, name, nets, lambda cbs: train_it([*cbs, Unplug(340)]))
+    one, two = (train.train_run(config, *photos) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Checkpoints, "train", until_some_transitions)
+        train.train_run(config, *photos, keep=(keep := Checkpoints("run/checkpoint", every=0)))
+    keep.release()
+    resumed = train.train_run(config, *photos, keep=Checkpoints("run/checkpoint"))
+    def apart(a, b): return sum(float((v.double() - state_of(b)[k].double()).abs().mean()) for k, v in state_of(a).items())
+    assert apart(resumed, one) <= 2 * apart(one, two) + 1e-9
 
 def forget(*path, value=None):
     "Replaces a part of a state"
@@ -218,10 +237,7 @@ def test_each_part_of_the_state_matters(folder):
     config, photos = override(CONFIGS["demo"], [*FEW, JOINT]), few_photos()
     whole, agent_fit = train.train_run(config, *photos), Checkpoints.train
     def until_the_seventh(self, name, nets, fit):  # batch of episodes: the third of the second of three epochs
-        return agent_fit(self, name, nets, lambda cbs: fit([*cbs, Unplug()]))
-    class Unplug(train.Callback):
-        def after_batch(self):
-            if self.training and getattr(self.dls.train, "n_transitions", 0) > 340: raise KeyboardInterrupt
+        return agent_fit(self, name, nets, lambda cbs: fit([*cbs, Unplug(340)]))
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Checkpoints, "train", until_the_seventh)
         train.train_run(config, *photos, keep=Checkpoints("run/checkpoint", every=0))
