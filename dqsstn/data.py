@@ -50,7 +50,7 @@ from tqdm import tqdm
 
 from .config import InputError
 
-# %% ../nbs/00_data.ipynb #4b27da89
+# %% ../nbs/00_data.ipynb #5e792a86
 @contextlib.contextmanager
 def _refusing(source, what, remedy, errors=(Exception,)):
     "Turns every way in which reading `source` can fail into an `InputError` of one line"
@@ -62,7 +62,7 @@ def _refusing(source, what, remedy, errors=(Exception,)):
         raise InputError(f"{source}: {what} ({textwrap.shorten(why, 200, placeholder=' …') or type(e).__name__}); {remedy}") from None
 
 _brief = reprlib.Repr()  # of what somebody wrote, however long or deep it is
-_brief.maxstring = _brief.maxother = 80
+_brief.maxlevel, _brief.maxstring, _brief.maxother = 2, 80, 80
 
 # %% ../nbs/00_data.ipynb #e17a4aae
 MAX_PIXELS = 89_478_485  # of a photo, as in Pillow's `Image.MAX_IMAGE_PIXELS`
@@ -771,7 +771,7 @@ def _to_source(boxes, to_source):
     points = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
     return (points * to_source[:, :2].diagonal() + to_source[:, 2]).reshape(-1, 4).astype(np.float32)
 
-# %% ../nbs/00_data.ipynb #2e519049
+# %% ../nbs/00_data.ipynb #127ada4b
 class ImageBank:
     "Every photo of a split as a square uint8 source on the device, with boxes in source coordinates and labels"
     def __init__(
@@ -798,6 +798,7 @@ class ImageBank:
                 bar.update()
         if not maps: raise InputError(f"split {items.name!r}: none of its {len(items)} photos can be decoded; restore them")
         if bad and not self.streaming: self.photos = self.photos[list(maps)]
+        for line in [f"{items.name}: {len(bad)} more left out", *(f"  {name}: {why}" for name, why in bad.items())] * bool(bad): tqdm.write(line, sys.stderr)
         self._annotate(replace(items[list(maps)], skipped=items.skipped | bad), list(maps.values()))
         self.to(device)
 
