@@ -73,7 +73,7 @@ class Table:
         "No case twice, and no row in the table without its case"
         keys, rows = [case.key for case in self.declared], read_rows()
         assert len(set(keys)) == len(keys)
-        if UPDATE: write_rows({k: rows[k] for k in [*(k for k in rows if k[0] != self.tests), *keys] if k in rows})
+        if UPDATE: write_rows({k: rows[k] for k in sorted([*(k for k in rows if k[0] != self.tests), *keys], key=lambda k: k[0]) if k in rows})
         else: assert [k for k in rows if k[0] == self.tests] == keys
 
 def refused(line, *words, cache=None):

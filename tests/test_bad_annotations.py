@@ -147,7 +147,7 @@ VOC_WORKS = {
     "one photo only": (listed("000003\n"), "1 photo", counted(1)),
     "one class only": (xml(GOOD), "read", counted()),
     "a split with a mark of byte order and line ends of Windows": (listed(b"\xef\xbb\xbf000001\r\n000003\r\n"), "read", counted(2)),
-    "a split with the column of a class": (listed("000001 -1\n000002  0\n000003  1\n"), "the column is ignored, as VOC's own tools do", counted(3)),
+    "a split with the column of a class": (listed("000001 -1\n000002  0\n000003  1\n"), "the column is ignored", counted(3)),
     "all objects difficult": (xml(GOOD.replace("<name>", "<difficult>1</difficult><name>")), "read; they count, as in the paper", counted()),
 }
 
