@@ -78,10 +78,10 @@ def test_jpeg_cut_off_everywhere(run, folder, case=table.case("photos", "a JPEG 
     case.left_out(refused("data describe --voc voc --years 2007 --json out.json"))
 
 @pytest.mark.parametrize("case, kind, missing", table.cases("photos", {
-    "a PNG cut off at every tenth byte": ("PNG", 16), "a GIF cut off at every tenth byte": ("GIF", 2), "a WebP cut off at every tenth byte": ("WEBP", 0),
+    "a PNG cut off at every tenth byte": ("PNG", 24), "a GIF cut off at every tenth byte": ("GIF", 2), "a WebP cut off at every tenth byte": ("WEBP", 0),
     "a BMP cut off at every tenth byte": ("BMP", 0), "a TIFF cut off at every tenth byte": ("TIFF", 0)}))
 def test_other_photos_cut_off_everywhere(case, run, folder, kind, missing):
-    "Refused, but for those that lack some of the last `missing` bytes, which mark the end: they have all their pixels"
+    "Refused, but for those that lack some of the last `missing` bytes, checksums and marks of the end: they have all their pixels"
     path, whole = Path(f"bad.{kind.lower()}"), bytes_of(photo(size=(48, 32)), kind)
     path.write_bytes(whole)
     pixels = np.asarray(load_photo(path))
