@@ -8,12 +8,13 @@ __all__ = ['app', 'data_app', 'Commands', 'remedy', 'main', 'plain', 'write_json
            'telling_rows', 'Plan', 'read_plan', 'check_comparable', 'check_csv', 'numbers', 'study_items', 'study_name',
            'check_study']
 
-# %% ../nbs/07_cli.ipynb #17b09141
+# %% ../nbs/07_cli.ipynb #6c4cbbe4
 import errno
 import inspect
 import json
 import math
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -31,7 +32,7 @@ from typer.core import TyperGroup
 from . import __version__
 from .config import CONFIGS, Config, InputError, check_out_folder, load_config, make_config, override, save_config, write_text
 
-# %% ../nbs/07_cli.ipynb #9032944c
+# %% ../nbs/07_cli.ipynb #c6882874
 class Commands(TyperGroup):
     "The group of all commands: what a user can mend ends as one line on standard error and exit code 2, Ctrl-C as exit code 130"
     def list_commands(self, ctx): return sorted(super().list_commands(ctx), key=lambda name: name not in ("demo", "data"))
@@ -53,7 +54,7 @@ def remedy(
     error: Exception,  # that ended a command
 ) -> str:  # empty: not the user's to mend
     "What to tell the user of an error"
-    if isinstance(error, InputError): return str(error)
+    if isinstance(error, InputError): return re.sub("^Exception occured in .+ when calling event .+?:", "", str(error))  # fastai's addition
     if isinstance(error, OSError) and error.errno != errno.EPIPE: return f"{error.filename or 'system'}: {error.strerror or error}"  # a full disk, say
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
         return (f"not enough memory ({str(error).split('. ')[0] or 'of the system'}); try --set batch_size=N with a smaller N, --set precision=bf16, "
@@ -148,7 +149,7 @@ def _print_table(frame, title, corner="policy"):
     seen = sys.stdout.isatty()
     Console(file=sys.stdout, force_terminal=seen, force_jupyter=False, markup=False, width=None if seen else 132).print(table)
 
-# %% ../nbs/07_cli.ipynb #4761aadc
+# %% ../nbs/07_cli.ipynb #6a5109d4
 _KINDS = ("voc", "coco", "yolo", "sample", "boxes")
 _ONLY_FOR = dict(images=("coco",), years=("voc", "boxes"), no_difficult=("voc", "boxes"), skip_bad=("voc", "coco", "yolo"),
                 seed=("sample",), n_train=("sample",), n_test=("sample",))  # option → kinds of data that it goes with
@@ -176,7 +177,7 @@ class DataSource:
             if getattr(self, option) not in (None, False, []) and self.kind not in kinds:
                 raise InputError(f"--{option.replace('_', '-')}: goes with --{' or --'.join(kinds)}, not with --{self.kind}; leave it out")
         if self.kind == "coco" and not self.images: raise InputError("--coco: its photos are missing; name their folder with --images")
-        if not all(y.isdigit() for y in self.year_names): raise InputError(f"--years {','.join(self.years)}: write it as --years 2007,2012")
+        if not all(y.isdecimal() for y in self.year_names): raise InputError(f"--years {','.join(self.years)}: write it as --years 2007,2012")
 
     @property
     def year_names(self): return [y.strip() for text in self.years or ["2007,2012"] for y in text.split(",")]
@@ -237,7 +238,7 @@ def source_of_run(
     trained_on = provenance.get("sample") or {}
     return replace(source, **{k: v for k, v in trained_on.items() if getattr(source, k) is None})
 
-# %% ../nbs/07_cli.ipynb #56345305
+# %% ../nbs/07_cli.ipynb #2c545a90
 def read_items(
     source: DataSource,  # photos
     split: str,  # one of their splits; `fit` and `valid` are the two parts of train
@@ -251,7 +252,7 @@ def read_items(
     elif source.kind == "coco": items = data.coco_items(source.coco, source.images, split, source.skip_bad)
     elif source.kind == "yolo": items = data.yolo_items(source.yolo, split, source.skip_bad)
     else: items = data.sample_items(split, **sample_settings(source))
-    skipped = [f"  {name}: {why}" for name, why in items.skipped.items()]
+    skipped = [f"  {name}: {why}".replace("(skip_bad)", "(--skip-bad)") for name, why in items.skipped.items()]
     if skipped: _say(f"{split}: {len(items)} photos, {len(skipped)} left out")
     for line in skipped[:listed] + [f"  … and {len(skipped) - listed} more"] * (len(skipped) > listed): _say(line)
     return items

@@ -261,11 +261,11 @@ def _make_dueling(net, head, arch, n_out):
     if not isinstance(linear, nn.Linear): raise InputError(f"{arch} does not end in a linear layer: set dueling=False")
     setattr(parent, name, Dueling(linear.in_features, n_out))
 
-# %% ../nbs/03_qnet.ipynb #79595566
+# %% ../nbs/03_qnet.ipynb #deb5b1a4
 def _read_weights(path):
     "`(state dict, metadata)` of a .safetensors or .pth file"
     path = Path(path)
-    if not path.is_file(): raise InputError(f"{path}: no such weights file")
+    if not path.is_file(): raise InputError(f"{path}: no such weights file; name another, or set pretrained=False")
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:

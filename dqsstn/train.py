@@ -798,7 +798,7 @@ class Run(NamedTuple):
     metrics: pd.DataFrame  # the agent's training, one row per epoch
     seen: dict  # digest → name of each training photo
 
-# %% ../nbs/04_train.ipynb #ac68d5fb
+# %% ../nbs/04_train.ipynb #566b68e4
 def make_bank(
     items: Items,  # a split
     config: Config,  # sizes and device
@@ -828,7 +828,7 @@ def train_run(
     agent_classifier = copy.deepcopy(base)
     learn = agent_learner(config, env, valid_env, agent_classifier, bar("agent"))
     metrics = train("agent", dict(q_net=learn.model, classifier=agent_classifier), lambda cbs: fit_agent(learn.add_cbs(cbs), config))
-    run = Run(config, tuple(bank.classes), learn.model, {}, best_zooms(valid_env), provenance(config, fit, bank.fingerprint), metrics,
+    run = Run(config, tuple(bank.classes), learn.model, {}, best_zooms(valid_env), provenance(config, bank.items, bank.fingerprint), metrics,
               dict(zip(bank.digests, (item.name for item in bank.items))))
     def look(policy): return windows_of(run, env, policy), windows_of(run, valid_env, policy, "validation")
     where = {policy: look(policy) for policy in POLICIES}

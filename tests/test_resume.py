@@ -15,6 +15,7 @@ import pytest
 import torch
 from conftest import ROOT, SMALL, TINY, call, contents, make_voc, photo, start
 from filelock import FileLock
+from recording import Table, refused
 
 from dqsstn import train
 from dqsstn.checkpoint import Checkpoints, before, read_checkpoint, write_checkpoint
@@ -54,15 +55,6 @@ def left(tmp_path_factory, cache):
 @pytest.fixture
 def stopped(left, folder): return Path(shutil.copytree(left, "run"))
 
-def refused(line, *words):
-    "The message of a command that ends with one line and leaves every file as it was"
-    before = contents()
-    outcome = call(line, code=2)
-    message = outcome.stderr.splitlines()[-1]
-    assert message.startswith("dqsstn: ") and outcome.stdout == "" and contents() == before
-    for word in words: assert word in message
-    return message
-
 def test_goes_on(stopped, run):
     other = Path("elsewhere")
     other.mkdir()
@@ -74,25 +66,42 @@ def test_goes_on(stopped, run):
     assert (moved/"q_net.safetensors").read_bytes() == (run/"q_net.safetensors").read_bytes()
     assert json.loads(call(f"train --resume {moved} --json -").stdout) == numbers  # complete: only shown again
 
-@pytest.mark.parametrize("line, words", [
-    ("train --resume nowhere", ["nowhere", "no training to go on with"]),
-    ("train --resume run --config demo", ["leave out --config"]),
-    ("train --resume run --set lr=1", ["leave out --config, --out and --set"]),
-    (f"train --resume run --sample --seed 5 {TINY}", ["classifier.pt", "photos for training="]),
-    ("train --sample", ["name --config and --out", "--resume RUN"]),
-    (f"{TRAIN} --out run", ["run", "already holds files"]),
-    ("evaluate run --sample", ["run", "dqsstn train --resume run"]),
-    ("predict run x.png", ["run", "dqsstn train --resume run"]),
-])
-def test_command_lines(stopped, line, words): refused(line, *words)
+table, group = Table(__file__), "going on with a training"
 
-@pytest.mark.parametrize("key, value", [("lr", 0.5), ("version", "0.0.0"), ("code", "0" * 12), ("torch", "1.0"), ("device", "cuda")])
-def test_another_training(stopped, key, value):
+@pytest.mark.parametrize("case, line, words", table.cases(group, {
+    "a folder that is not there": ("train --resume nowhere", ["nowhere", "no training to go on with"]),
+    "with another configuration": ("train --resume run --config demo", ["leave out --config"]),
+    "with other settings": ("train --resume run --set lr=1", ["leave out --config, --out and --set"]),
+    "neither a new run nor one to go on with": ("train --sample", ["name --config and --out", "--resume RUN"]),
+    "a new run in the folder of an old one": (f"{TRAIN} --out run", ["run", "already holds files"]),
+    "evaluating before the end": ("evaluate run --sample", ["run", "dqsstn train --resume run"]),
+    "predicting before the end": ("predict run x.png", ["run", "dqsstn train --resume run"]),
+}))
+def test_command_lines(stopped, case, line, words): case.refused(refused(line, *words))
+
+def last_refused(line, *words):
+    "As `refused`, for commands that say more on standard error before"
+    before = contents()
+    outcome = call(line, code=2)
+    message = outcome.stderr.splitlines()[-1]
+    assert message.startswith("dqsstn: ") and outcome.stdout == "" and contents() == before
+    for word in words: assert word in message
+    return message
+
+@pytest.mark.parametrize("case, key, value", table.cases(group, {
+    "made with another learning rate": ("lr", 0.5), "by another version": ("version", "0.0.0"), "by another program": ("code", "0" * 12),
+    "by another PyTorch": ("torch", "1.0"), "on another kind of device": ("device", "cuda")}))
+def test_another_training(stopped, case, key, value):
     path = stopped/"checkpoint"/"classifier.pt"
     state = read_checkpoint(path)
     write_checkpoint(state | dict(identity=state["identity"] | {key: value}), path)
     before(path).unlink()
-    refused("train --resume run", "classifier.pt", f"made with {key}={value}, not {key}={state['identity'][key]}")
+    message = last_refused("train --resume run", "classifier.pt", f"made with {key}={value}, not {key}={state['identity'][key]}")
+    case.refused(message.replace(str(state["identity"][key]), "…"))  # which changes with every commit
+
+def test_other_photos(stopped, case=table.case(group, "with other photos")):
+    message = last_refused(f"train --resume run --sample --seed 5 {TINY}", "classifier.pt", "photos for training=")
+    case.refused(re.sub(r"=\w{12}", "=…", message))
 
 def test_photos_that_were_moved_and_changed(folder):
     voc = make_voc("voc")
@@ -102,33 +111,67 @@ def test_photos_that_were_moved_and_changed(folder):
     path = Path("moved", *voc.parts[1:], "JPEGImages", "000000.jpg")
     whole = path.read_bytes()
     photo(99).save(path)
-    refused("train --resume run --voc moved --years 2007", "made with photos for")
+    last_refused("train --resume run --voc moved --years 2007", "made with photos for")
     path.write_bytes(whole)
     call("train --resume run --voc moved --years 2007")
     assert Path("run/results.json").is_file()
 
-@pytest.mark.parametrize("damage", ["torn", "empty", "malicious"])
-def test_damaged_checkpoints(stopped, damage):
+@pytest.mark.parametrize("case, damage", table.cases(group, {
+    "a checkpoint that is cut off": "torn", "an empty checkpoint": "empty", "a checkpoint that would run code": "malicious"}))
+def test_damaged_checkpoints(stopped, case, damage):
     path = stopped/"checkpoint"/"classifier.pt"
     class Attack:
         def __reduce__(self): return (Path.touch, (Path("attacked"),))
     if damage == "malicious": torch.save(dict(identity=Attack()), path)
     else: path.write_bytes(path.read_bytes()[:1000 * (damage == "torn")])
-    refused("train --resume run", "classifier.pt: damaged", "train anew")
+    case.refused(last_refused("train --resume run", "classifier.pt: damaged", "train anew"))
     assert not Path("attacked").exists()
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"config": {"gama": 1}, "source": {}, "split": "", "command": ""}'])
-def test_damaged_plan(stopped, text):
+def test_damaged_checkpoint_after_a_whole_one(stopped, run, case=table.case(group, "a damaged checkpoint, and the one before it")):
+    path = stopped/"checkpoint"/"classifier.pt"
+    shutil.copy(path, before(path))
+    path.write_bytes(path.read_bytes()[:1000])
+    call("train --resume run")
+    assert (stopped/"q_net.safetensors").read_bytes() == (run/"q_net.safetensors").read_bytes()
+    case.works("goes on from the one before, to the same bits")
+
+@pytest.mark.parametrize("case, text", table.cases(group, {
+    "an empty training.json": "", "a list in training.json": "[]", "a training.json that lacks everything": "{}",
+    "an unknown field in training.json": '{"config": {"gama": 1}, "source": {}, "split": "", "command": ""}'}))
+def test_damaged_plan(stopped, case, text):
     (stopped/"checkpoint"/"training.json").write_text(text)
-    refused("train --resume run", "training.json", "not what `dqsstn train` wrote")
+    case.refused(last_refused("train --resume run", "training.json", "not what `dqsstn train` wrote"))
 
-def test_one_process_at_a_time(stopped):
-    with FileLock(stopped/"checkpoint"/"lock"): refused("train --resume run", "run: another process is training there")
+def test_one_process_at_a_time(stopped, case=table.case(group, "while another process is at it")):
+    with FileLock(stopped/"checkpoint"/"lock"): case.refused(last_refused("train --resume run", "run: another process is training there"))
 
-def test_read_only_folder(stopped, monkeypatch):
+def test_read_only_folder(stopped, monkeypatch, case=table.case(group, "in a folder that is read-only")):
     def acquire(self, **_): raise OSError(errno.EROFS, "Read-only file system")
     monkeypatch.setattr(FileLock, "acquire", acquire)
-    refused("train --resume run", "checkpoint: cannot be written (Read-only file system)")
+    case.refused(last_refused("train --resume run", "checkpoint: cannot be written (Read-only file system)"))
+
+@pytest.mark.parametrize("case, error", table.cases("memory and disk", {
+    "too little memory on the GPU": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity …"),
+    "too little memory in the machine": MemoryError(), "too little memory in the machine, as PyTorch says it": RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")}))
+def test_too_little_memory(folder, monkeypatch, case, error):
+    def fit(*_, **__): raise error
+    monkeypatch.setattr(train, "fit_classifier", fit)
+    message = call(f"{TRAIN} --out run", code=2).stderr.splitlines()[-1]
+    assert "not enough memory" in message and "--set batch_size=N" in message
+    case.refused(message)
+
+def test_too_little_memory_for_evaluation(run, folder, monkeypatch, case=table.case("memory and disk", "a batch of evaluation that does not fit on the GPU")):
+    whole = call(["evaluate", str(run), "--sample", "--json", "-"]).stdout
+    render = train.ViewEnv.render
+    def hungry(env, state):
+        if len(state.index) > 8: raise torch.OutOfMemoryError("CUDA out of memory")
+        return render(env, state)
+    monkeypatch.setattr(train.ViewEnv, "render", hungry)
+    parts = call(["evaluate", str(run), "--sample", "--json", "-"]).stdout
+    agent = [json.loads(text)["policies"]["agent"]["iou_after"] for text in (whole, parts)]
+    assert agent[0] == pytest.approx(agent[1])
+    case.works("halves the batch until it fits: the same numbers")
 
 def until(process, path):
     "Wait until a process has made a file"
@@ -144,20 +187,22 @@ def test_stopped_by_ctrl_c(folder):
     state = read_checkpoint(Path("run/checkpoint/agent.pt"))
     assert not state["done"] and state["parts"]["train"]["n_transitions"] > 0  # it did not wait for the end
 
-def test_full_disk(folder):
+def test_full_disk(folder, case=table.case("memory and disk", "a disk that fills up in the middle of a training")):
     "The system lets no file grow beyond what a checkpoint of the agent needs"
     def limit(): resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, 2_500_000))
     process = start(*TRAIN.split(), "--out", "run", preexec_fn=limit)
     _, err = process.communicate()
     assert process.returncode == 2 and "agent.pt: cannot be written (File too large)" in err.splitlines()[-1]
     assert sorted(p.name for p in Path("run/checkpoint").iterdir()) == ["classifier.pt", "lock", "training.json"]
+    case.refused(err.splitlines()[-1])
     call("train --resume run")
     assert Path("run/results.json").is_file()
 
-def test_a_loss_that_is_no_number(folder):
+def test_a_loss_that_is_no_number(folder, case=table.case("numbers", "a learning rate that makes the loss infinite")):
     message = call(f"{TRAIN} --set classifier_lr=1e30 --out run", code=2).stderr.splitlines()[-1]
-    assert re.search(r"epoch 0, update \d+: the loss is (nan|inf); .* run/checkpoint/classifier.failed.pt holds the state", message)
+    assert re.search(r"epoch 0, update \d+: the loss is (nan|inf); .* run/checkpoint/classifier.failed.pt holds the state", message) and message.startswith("dqsstn: epoch")
     assert not read_checkpoint(Path("run/checkpoint/classifier.failed.pt"))["done"]
+    case.refused(message)
     again = call("train --resume run", code=2).stderr.splitlines()[-1]
     assert again.split(";")[0] == message.split(";")[0]  # the same at the same place
 
@@ -252,9 +297,12 @@ def test_each_part_of_the_state_matters(folder):
         same[part] = not different(resumed, whole) and resumed.metrics.equals(whole.metrics)
     assert [part for part, equal in same.items() if equal] == ["nothing"]
 
-def test_measuring_on_photos_of_the_training_is_refused(run, folder):
+def test_measuring_on_photos_of_the_training(run, folder, case=table.case("numbers", "a test split that holds a training photo under another name")):
     "A test split into which a photo of the training has slipped under another name"
     sample, seen = (sample_items(split, n_train=60, n_test=30) for split in ("val", "fit"))
     leaky = replace(sample, items=(sample[0], replace(seen[0], name="other")))
-    with pytest.raises(InputError, match="trained on 1 of its 2 photos, such as other"): train.evaluate(train.load_run(run), leaky)
+    with pytest.raises(InputError, match="trained on 1 of its 2 photos, such as other") as refusal: train.evaluate(train.load_run(run), leaky)
+    case.refused(str(refusal.value))
     assert train.evaluate(train.load_run(run), sample[:2]).n_images == 2
+
+def test_table(): table.check()
