@@ -8,7 +8,7 @@ __all__ = ['MACHINE', 'CLASSIFIER', 'NETWORK', 'AGENT', 'VIEWS', 'FINAL', 'KEPT'
            'do_job', 'read_rows', 'missing_jobs', 'steps_of', 'run_jobs', 'speed', 'seconds_of', 'q_learning',
            'policy_jobs', 'reward_jobs']
 
-# %% ../nbs/04a_experiments.ipynb #41240a09
+# %% ../nbs/04a_experiments.ipynb #81527376
 import dataclasses
 import hashlib
 import json
@@ -37,7 +37,7 @@ from .env import ViewEnv, identity_theta, render
 from .qnet import load_weights, save_weights
 from .rewards import REWARD_NEEDS, make_reward
 from .train import (CODE, EDGES, POLICIES, agent_learner, agent_policy, append_rows, best_zooms, choose_device, code_hash, final_windows,
-                          fit_agent, fit_classifier, generator, keep_memory, make_bank, make_env, mining_weight, new_net, photo_table, play_all,
+                          fit_agent, fit_classifier, generator, in_common, keep_memory, make_bank, make_env, mining_weight, new_net, photo_table, play_all,
                           probabilities, provenance, summarize)
 
 # %% ../nbs/04a_experiments.ipynb #6f9e6f8c
@@ -266,7 +266,7 @@ def count_details(
         drawn_to={name: drawn_to(c) for c, name in enumerate(bank.classes)},
         actions=None if actions is None else [[count(step == a) for a in range(env.n_actions)] for step in actions.T.cpu()])
 
-# %% ../nbs/04a_experiments.ipynb #8a3fd2b3
+# %% ../nbs/04a_experiments.ipynb #7f45952d
 MEANS = ("top1", "top2", "any", "top1_both_views", "iou_before", "iou_after")
 
 def do_job(
@@ -277,6 +277,7 @@ def do_job(
     start = time.perf_counter()
     tested = (job.recipe or final_views)(lab, job)
     env = lab.env(job.config, "test")
+    if known := in_common(env.bank, lab.env(job.config, "fit").bank.digests): raise InputError(f"split to test on: {known}, are training photos, too; name another")
     photos = photo_table(env, tested.theta, tested.p_whole, tested.p_final)
     about = provenance(job.config, lab.items("fit", job.seed), lab.fingerprint(job.seed))
     small = photos.iou_before < EDGES[1]

@@ -10,11 +10,11 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE
            'q_values', 'TDLoss', 'EpsilonDecay', 'TargetSync', 'JointClassifier', 'EpisodeIoU', 'agent_learner',
            'fit_agent', 'mining_weight', 'random_policy', 'zoom_policy', 'agent_policy', 'Episode', 'play',
            'fitted_windows', 'in_parts', 'play_all', 'final_windows', 'best_zooms', 'probabilities', 'photo_table',
-           'summarize', 'code_hash', 'identity', 'provenance', 'Run', 'make_bank', 'train_run', 'windows_of',
-           'mixture_of', 'save_run', 'unfinished', 'finish', 'load_run', 'Evaluation', 'evaluate', 'mean_of',
-           'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table', 'markdown_table',
-           'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip', 'save_gif',
-           'predict', 'photo_pixels']
+           'summarize', 'code_hash', 'identity', 'provenance', 'Run', 'make_bank', 'in_common', 'train_run',
+           'windows_of', 'mixture_of', 'save_run', 'unfinished', 'finish', 'load_run', 'Evaluation', 'evaluate',
+           'mean_of', 'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table',
+           'markdown_table', 'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip',
+           'save_gif', 'predict', 'photo_pixels']
 
 # %% ../nbs/04_train.ipynb #0f4d3836
 import ast
@@ -798,7 +798,7 @@ class Run(NamedTuple):
     metrics: pd.DataFrame  # the agent's training, one row per epoch
     seen: dict  # digest → name of each training photo
 
-# %% ../nbs/04_train.ipynb #566b68e4
+# %% ../nbs/04_train.ipynb #97aa10fa
 def make_bank(
     items: Items,  # a split
     config: Config,  # sizes and device
@@ -808,6 +808,15 @@ def make_bank(
     "The photos of a split as `config` wants them"
     limit = None if config.memory_limit_gb is None else int(config.memory_limit_gb * 1e9)
     return ImageBank(items, config.source_size, config.resize, choose_device(config.device), os.cpu_count(), limit, skip_bad, progress)
+
+def in_common(
+    bank: ImageBank,  # photos
+    digests,  # of other photos
+) -> str:  # empty if there is none
+    "Which photos of a bank show what one of the others shows, in words"
+    others = set(digests)
+    names = [item.name for item, digest in zip(bank.items, bank.digests) if digest in others]
+    return f"{len(names)} of its {len(bank)} photos, such as {names[0]}" if names else ""
 
 def train_run(
     config: Config,  # what to train
@@ -822,6 +831,7 @@ def train_run(
     train = keep.train if keep else lambda name, nets, fit: metrics_of(fit([]))
     base = new_net(config, len(fit.classes), "classifier", choose_device(config.device))  # first: wrong weights are found at once
     bank, valid_bank = (make_bank(items, config, skip_bad, progress) for items in (fit, valid))
+    if known := in_common(valid_bank, bank.digests): raise InputError(f"{valid.name}: {known}, are in {fit.name}, too; take them out of one of the two")
     env, valid_env = make_env(bank, config), make_env(valid_bank, config)
     if keep: keep.begin(identity(config, bank, valid_bank))
     train("classifier", dict(net=base), lambda cbs: fit_classifier(base, env, valid_env, config, config.pretrain_epochs, cbs=cbs + bar("classifier, whole images")))
@@ -936,7 +946,7 @@ def load_run(
     return Run(config, tuple(info["classes"]), read("q_net.safetensors", n_actions, "q_net"), classifiers, info["n_zooms"], info,
                pd.read_csv(path / "metrics.csv", index_col="epoch"), seen)
 
-# %% ../nbs/04_train.ipynb #71a9493b
+# %% ../nbs/04_train.ipynb #f856e1bc
 class Evaluation(NamedTuple):
     "One run on one split"
     policies: dict  # policy → the numbers of `summarize`
@@ -958,9 +968,8 @@ def evaluate(
         here, there = next((a, b) for a, b in zip_longest(items.classes, run.classes) if a != b)
         raise InputError(f"{items.name}: its classes differ from those the run was trained on: {here!r}, where the run has {there!r}; measure it on photos with its own classes")
     env = make_env(make_bank(items, run.config, skip_bad, progress), run.config)
-    known = [item.name for item, digest in zip(env.bank.items, env.bank.digests) if digest in run.seen]
-    if known and items.name not in TRAINED_ON:
-        raise InputError(f"{items.name}: the run was trained on {len(known)} of its {len(env.bank)} photos, such as {known[0]}; measure it on photos that it has not seen")
+    if (known := in_common(env.bank, run.seen)) and items.name not in TRAINED_ON:
+        raise InputError(f"{items.name}: the run was trained on {known}; measure it on photos that it has not seen")
     rows = torch.arange(len(env.bank), device=env.device)
     thetas = {p: windows_of(run, env, p, "evaluation")(rows) for p in POLICIES}
 

@@ -56,7 +56,7 @@ def make_voc(root, n=8, year=2007, splits=("train", "val")):
         names = [f"{1000 * k + i:06d}" for i in range(n)]
         (folder/"ImageSets"/"Main"/f"{split}.txt").write_text("\n".join(names) + "\n")
         for i, name in enumerate(names):
-            photo(i).save(folder/"JPEGImages"/f"{name}.jpg")
+            photo(1000 * k + i).save(folder/"JPEGImages"/f"{name}.jpg")
             (folder/"Annotations"/f"{name}.xml").write_text(annotation((10, 10, 50, 40), (60, 5, 90, 15)))
     return folder
 

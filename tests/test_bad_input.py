@@ -156,10 +156,10 @@ def test_nothing_to_train_on(case, voc, change, options, words):
 
 def make_yolo(n=4, classes=2, label=lambda i: f"{i % 2} .5 .5 .4 .4"):
     "`n` photos to fit and as many to validate on"
-    for split in ("fit", "valid"):
+    for first, split in ((0, "fit"), (100, "valid")):
         for sub in ("images", "labels"): Path("yolo", sub, split).mkdir(parents=True)
         for i in range(n):
-            photo(i).save(f"yolo/images/{split}/{i}.png")
+            photo(first + i).save(f"yolo/images/{split}/{i}.png")
             Path(f"yolo/labels/{split}/{i}.txt").write_text(label(i))
     Path("yolo/data.yaml").write_text(f"names: {[f'class {k}' for k in range(classes)]}")
     return Path("yolo/images/fit/0.png")
@@ -173,9 +173,14 @@ def test_damage_that_shows_in_training(folder, case=table.case("training", "a TI
     assert f"fit: 1 more left out\n  0: {why}" in outcome.stderr and json.loads(outcome.stdout)["n_images"] == 4
     case.left_out(message)
 
+def test_one_photo_in_both_parts(folder, case=table.case("training", "a photo to train on that is validated on, too")):
+    make_yolo()
+    shutil.copy("yolo/images/fit/2.png", "yolo/images/valid/3.png")
+    case.refused(refused_in_the_end(f"train --yolo yolo --out new --config demo {SMALL}", "valid", "1 of its 4 photos, such as 3", "fit"))
+
 def odd_sizes():
     make_yolo()
-    for name, size in ((0, (1, 1)), (1, (20_000, 30)), (2, (30, 20_000))): photo().resize(size).save(f"yolo/images/fit/{name}.png")
+    for name, size in ((0, (1, 1)), (1, (20_000, 30)), (2, (30, 20_000))): photo(name).resize(size).save(f"yolo/images/fit/{name}.png")
 
 @pytest.mark.parametrize("case, make", table.cases("training", {
     "one class only": lambda: make_yolo(classes=1, label=lambda i: "0 .5 .5 .4 .4"),

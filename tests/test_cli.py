@@ -153,7 +153,7 @@ def test_describe_reads_every_kind_of_data(folder, monkeypatch):
     assert n_images("--years 2007") == 8
     for split in ("train", "val"):
         for sub in ("images", "labels"): Path("yolo", sub, split).mkdir(parents=True)
-        photo().save(f"yolo/images/{split}/a.jpg")
+        photo(len(split)).save(f"yolo/images/{split}/a.jpg")
         Path(f"yolo/labels/{split}/a.txt").write_text("1 0.5 0.5 0.2 0.2\n")
     Path("yolo/data.yaml").write_text("names: [cat, dog]\n")
     assert n_images("--yolo yolo --split val") == 1
