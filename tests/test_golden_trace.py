@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from dqsstn.env import ViewEnv, greedy_action, mirror, paper_actions, theta_from_window
-from dqsstn.rewards import Measured, make_reward, measure
+from dqsstn.rewards import make_reward, measure
 
 FILE = Path(__file__).with_name("golden_trace.csv")
 BOXES = torch.tensor([  # of ten photos: large and small, central, at the edge, in a corner, wide, tall, the whole photo
