@@ -443,7 +443,7 @@ def test_metrics_are_those_of_scikit_learn(case, final):
     assert numbers["top1"] <= numbers["top2"] <= numbers["any"]
     (_, won), (lost, _) = confusion_matrix(baseline.top1, photos.top1, labels=[False, True])
     assert (numbers["won"], numbers["lost"]) == (won, lost)
-    close(photos.iou_after.to_numpy(), box_iou(final, bank.salient_boxes.double()).diagonal(), 1e-5)
+    close(photos.iou_after.to_list(), box_iou(final, bank.salient_boxes.double()).diagonal(), 1e-5)
     groups = pd.cut(photos.iou_before, EDGES, right=False, labels=False)  # [0, 0.2), …, [0.8, 1]
     for b, part in enumerate(numbers["bins"]):
         mine = (groups == b).to_numpy()

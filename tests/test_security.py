@@ -31,7 +31,7 @@ class Malicious:
 def state(): return create_net("small_cnn", 10).state_dict()
 
 def with_pickle(value, path):
-    with open(path, "wb") as file: pickle.dump(value, file)
+    with open(path, "wb") as file: pickle.dump(value, file, protocol=2)
 
 WAYS = {
     "torch.save": lambda path: torch.save(Malicious(), path),
