@@ -14,7 +14,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_score, top_k_accuracy_score
 from torch import nn
@@ -211,10 +211,10 @@ def test_iou_counts_squares(corners):
 
 class Ring(RuleBasedStateMachine):
     "A `ReplayMemory` beside a deque of its transitions"
-    @initialize(capacity=st.integers(1, 9))
+    @initialize(capacity=st.sampled_from([7, 12, 1, 2, 20]))
     def empty(self, capacity): self.memory, self.certain, self.made = ReplayMemory(capacity, "photos"), deque(maxlen=capacity), 0
 
-    @rule(n=st.integers(0, 20), done=st.booleans())
+    @rule(n=st.sampled_from([1, 2, 3, 5, 8, 0, 25]), done=st.booleans())
     def add(self, n, done):
         i = torch.arange(self.made, self.made + n)
         theta = i[:, None, None] + torch.arange(6).view(2, 3) / 8
@@ -224,11 +224,9 @@ class Ring(RuleBasedStateMachine):
         self.certain.extend((k, done) for k in i.tolist())
         self.made += n
 
-    @rule(n=st.integers(1, 20), seed=seeds)
+    @precondition(lambda self: self.certain)
+    @rule(n=st.integers(1, 40), seed=seeds)
     def sample(self, n, seed):
-        if not self.certain:
-            with pytest.raises(InputError): self.memory.sample(n, generator(seed))
-            return
         batch, again = (self.memory.sample(n, generator(seed)) for _ in range(2))
         for rows, same in zip(batch, again): assert len(rows) == n and torch.equal(rows, same)
         i = batch.index
@@ -247,13 +245,13 @@ class Ring(RuleBasedStateMachine):
 
     @invariant()
     def holds_the_latest_in_order(self):
-        if not hasattr(self, "memory"): return
+        if not hasattr(self, "memory"): return  # before `empty`
         rows, n, start = self.memory.rows, len(self.memory), self.memory.position if len(self.memory) == self.memory.capacity else 0
         held = list(zip(rows.index[:n].tolist(), rows.done[:n].tolist()))
         assert n == len(self.certain) and held[start:] + held[:start] == list(self.certain)
 
 test_replay_memory = Ring.TestCase
-Ring.TestCase.settings = settings(few, max_examples=40, stateful_step_count=15)
+Ring.TestCase.settings = settings(few, stateful_step_count=25)
 
 def test_every_transition_is_drawn_as_often():
     memory = ReplayMemory(100)
