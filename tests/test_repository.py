@@ -72,7 +72,8 @@ def test_package_imports_what_it_requires():
     imports = [n for tree in trees for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom)) and not getattr(n, "level", 0)]
     names = {n.split(".")[0] for i in imports for n in ([a.name for a in i.names] if isinstance(i, ast.Import) else [i.module])}
     names -= {*sys.stdlib_module_names, "dqsstn"}
-    used = {canonicalize_name(d) for n in names for d in packages_distributions()[n]}
+    distributions = packages_distributions()
+    used = {canonicalize_name(d) for n in names for d in distributions[n]}
     declared, optional = ({canonicalize_name(Requirement(r).name) for r in named} for named in (
         PROJECT["dependencies"], [r for extra, named in PROJECT["optional-dependencies"].items() if extra != "dev" for r in named]))
     assert used - optional == declared

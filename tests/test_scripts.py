@@ -1,6 +1,7 @@
-"""The scripts behind the Makefile: executing notebooks, the check of the export, and README.md."""
+"""The scripts behind the Makefile: executing notebooks, both passes of `make test`, the check of the export, and README.md."""
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import nbformat
@@ -11,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/"scripts"))
 import readme
 import run_tests
+from second_pass import as_import
 
 def write(path, *cells):
     nbformat.write(new_notebook(cells=list(cells)), path)
@@ -45,6 +47,40 @@ def test_stale_export_fails(tmp_path, monkeypatch):
     assert run_tests.check_export()[0]
     (tmp_path/"dqsstn"/"a.py").write_text("x = 2\n")
     assert not run_tests.check_export()[0]
+
+@pytest.mark.parametrize("cell, code", [
+    ("import os\nfrom pathlib import Path as P\ndef f(x): y = 1\nclass _A: z = 2", "import os\nfrom pathlib import Path as P\nfrom dqsstn.m import _A, f"),
+    ("A = B = 1\nc, (d, *e) = 1, (2, 3)\nf: int = 4\nA.x = 5\nA[0] = 6\ng(h=7)", "from dqsstn.m import A, B, c, d, e, f"),
+    ("@patch\ndef f(self: A): pass\n@patch(as_prop=True)\ndef g(self: A): pass\n@cache\ndef h(): pass", "from dqsstn.m import h"),
+    ("for i in range(3): k = i\nwith a as b: pass\nif (w := 1): v = 2", "from dqsstn.m import b, i, k, v, w"),
+    ("A['x'] = 1\nregister(id='x')", "")])
+def test_an_exported_cell_becomes_an_import(cell, code): assert as_import(cell, "m") == code
+
+def second_pass(path): return subprocess.run([sys.executable, "scripts/second_pass.py", path], cwd=ROOT, capture_output=True, text=True)
+
+def test_second_pass_judges_the_package(tmp_path):
+    cells = ["#| default_exp config", "#| export\nimport math\nclass InputError: whose = 'the notebook'", "#| slow\n1/0", "#| eval: false\n1/0",
+             "assert math.pi > 3", "assert not hasattr(InputError, 'whose') and InputError.__module__ == 'dqsstn.config'"]
+    good = write(tmp_path/"good.ipynb", *map(new_code_cell, cells))
+    bad = write(tmp_path/"bad.ipynb", *map(new_code_cell, [*cells[:2], "assert InputError.whose == 'the notebook'"]))
+    lost = write(tmp_path/"lost.ipynb", *map(new_code_cell, [cells[0], "#| exporti\ndef _of_nobody(): pass"]))
+    assert second_pass(good).returncode == 0
+    for path, error in (bad, "AttributeError"), (lost, "ImportError"):
+        failed = second_pass(path)
+        assert failed.returncode == 1 and error in failed.stderr and path.name in failed.stderr
+    assert run_tests.command("nbdev_test", "--path", bad, "--n_workers", "0")[0]  # which the first pass does not see
+
+def say(*words): return not print(*words)
+def fail(): raise LookupError("broken")
+def hang(): threading.Event().wait()
+
+def test_checks_in_processes_of_their_own(monkeypatch):
+    run_tests.FORKS.set_forkserver_preload([])
+    assert run_tests.forked(say, "all", "well") == (True, "all well\n")
+    ok, out = run_tests.forked(fail)
+    assert not ok and "LookupError: broken" in out
+    ok, out = run_tests.forked(hang, timeout=2)
+    assert not ok and "stopped after 2 s" in out
 
 @pytest.mark.parametrize("site, github", [
     ("[env](01_env.ipynb) and [licence](../LICENSE)", "[env](nbs/01_env.ipynb) and [licence](LICENSE)"),
