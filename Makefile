@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 CONSTRAINTS := constraints.txt
 ENV := $(if $(filter file,$(origin PY)),$(VENV)/.development)
 
-.PHONY: help demo test test-all gpu-test lab notebooks export docs clean
+.PHONY: help demo test test-all soak gpu-test lab notebooks export docs clean
 
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "%-12s%s\n", $$1, $$2}' Makefile
@@ -19,6 +19,9 @@ test: $(ENV)  ## export, ruff, notebooks and tests: what a commit must pass
 
 test-all: $(ENV)  ## test, and what is slow (with DQSSTN_VOC set, also what needs the photos)
 	$(PY) scripts/run_tests.py --flags "slow $(if $(DQSSTN_VOC),data)"
+
+soak: $(ENV)  ## kill a small training at 25 random moments, resume it each time, compare bit by bit
+	$(PY) scripts/soak.py --kills 25
 
 gpu-test: $(ENV)  ## test, and the cells and tests flagged gpu
 	$(PY) scripts/run_tests.py --flags gpu

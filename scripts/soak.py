@@ -48,10 +48,10 @@ class Trainings:
         return process
 
     def finish(self, where, args):
-        "Wait for a training; an `AssertionError` if it fails"
+        "Wait for a training; a `RuntimeError` if it fails"
         process = self.start(where, args)
         process.join()
-        assert process.exitcode == 0, (where, args, process.exitcode)
+        if process.exitcode: raise RuntimeError(f"{where}: dqsstn {' '.join(args)} ended with {process.exitcode}")
 
     def kill_once(self, where, args, rng):
         "Start or resume, and kill at a random moment after a few more checkpoints; whether it was alive until then"
@@ -71,7 +71,7 @@ class Trainings:
 
 def soak(kills, seed=0, say=print):
     "The number of kills, and the files that differ in the end"
-    rng, done, different = random.Random(seed), 0, []
+    rng, done, different = random.Random(seed), 0, []  # noqa: S311  these are moments, not secrets
     with tempfile.TemporaryDirectory(prefix="dqsstn-soak-") as folder:
         trainings = Trainings(folder)
         for k, (kind, settings) in enumerate(KINDS.items()):
