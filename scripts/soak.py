@@ -21,7 +21,7 @@ KINDS = {"Q-learning, then the classifiers": [],
 def command(args, folder, cache):
     "What a child does: the command line `dqsstn ARGS` in `folder`, silently"
     os.chdir(folder)
-    os.environ |= {"DQSSTN_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    os.environ["DQSSTN_CACHE"] = str(cache)
     for number in (1, 2): os.dup2(os.open(os.devnull, os.O_WRONLY), number)
     from dqsstn.cli import app
     app(args, prog_name="dqsstn")
@@ -38,7 +38,7 @@ class Trainings:
     "Starts trainings in processes of their own"
     def __init__(self, folder):
         self.folder, self.context = Path(folder), multiprocessing.get_context("forkserver")
-        os.environ["OMP_NUM_THREADS"] = "1"  # of the warm process and all that it forks
+        os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}  # of the warm process and all that it forks
         self.context.set_forkserver_preload(["dqsstn.cli", "dqsstn.train", "seaborn"])
 
     def start(self, where, args):
