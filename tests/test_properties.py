@@ -21,7 +21,7 @@ from torch import nn
 from torch.testing import assert_close
 from torchvision.ops import box_iou
 
-from dqsstn.config import CONFIGS, Config, InputError, load_config, make_config, override, save_config
+from dqsstn.config import CONFIGS, Config, load_config, make_config, override, save_config
 from dqsstn.env import (State, ViewEnv, box_in_view, compose, coverage, greedy_action, homogeneous, identity_theta, invert, iou, mirror, paper_actions,
                         render, sign_of_change, theta_from_window, translation, window, zoom)
 from dqsstn.experiments import from_hex, to_hex
