@@ -15,7 +15,6 @@ from conftest import call, contents, make_voc, photo
 from PIL import Image
 from recording import Table, refused
 
-from dqsstn import data
 from dqsstn.config import InputError
 from dqsstn.data import bank_from_photos, download_voc, load_photo, voc_items
 
@@ -233,22 +232,19 @@ def test_good_archives(case, devkit, make):
     "a download of something else": ("devkit.tar", hashlib.sha256(b"another").hexdigest(), ["could not be downloaded", "invalid hash value"]),
     "a download that is not there": ("nowhere.tar", "", ["could not be downloaded", "nowhere.tar"]),
 }))
-def test_bad_downloads(case, devkit, monkeypatch, served, sha256, words):
+def test_bad_downloads(case, devkit, served, sha256, words):
     "A folder stands in for the host"
     tar()(devkit)
-    monkeypatch.setattr(data, "_VOC_HOST", Path.cwd().as_uri())
-    monkeypatch.setattr(data, "_VOC_ARCHIVES", {2012: (served, sha256)})
     Path("new/VOCdevkit").mkdir(parents=True)
     before = contents()
-    with pytest.raises(InputError) as error: download_voc("new", (2012,))
+    with pytest.raises(InputError) as error: download_voc("new", (2012,), Path.cwd().as_uri(), {2012: (served, sha256)})
     assert contents() == before and all(word in str(error.value) for word in words)
     case.refused(str(error.value))
 
-def test_good_download(devkit, monkeypatch):
+def test_good_download(devkit):
     archive = tar()(devkit)
-    monkeypatch.setattr(data, "_VOC_HOST", Path.cwd().as_uri())
-    monkeypatch.setattr(data, "_VOC_ARCHIVES", {2007: (archive.name, hashlib.sha256(archive.read_bytes()).hexdigest())})
-    assert [i.boxes for i in voc_items(download_voc("new", (2007,)), years=(2007,))] == [i.boxes for i in voc_items("voc", years=(2007,))]
+    arrived = download_voc("new", (2007,), Path.cwd().as_uri(), {2007: (archive.name, hashlib.sha256(archive.read_bytes()).hexdigest())})
+    assert [i.boxes for i in voc_items(arrived, years=(2007,))] == [i.boxes for i in voc_items("voc", years=(2007,))]
     assert [p.name for p in Path("new/VOCdevkit").iterdir()] == ["VOC2007"]
 
 def test_table(): table.check()
