@@ -295,39 +295,51 @@ def _draw_figures(
         plt.close(fig)
     train.save_gif(env, episode, 0, run.classifiers["agent"], folder / "episode.gif")
 
-# %% ../nbs/07_cli.ipynb #ebacf69a
+# %% ../nbs/07_cli.ipynb #45404b0a
 def _train_and_measure(
     plan,  # `Plan`
     out: Path,  # run folder, new or to go on with
     save_every: float,  # seconds between two checkpoints
+    resumed: bool = False,  # go on
 ) -> dict:  # results
-    "Train, and write a run folder with results and figures; interrupted, say how to go on"
+    "Train, and write a run folder with results and figures; stopped by whatever, say how to go on"
     _, train = _library()
-    config, source, split = plan.config, plan.source, plan.split
-    train.new_net(config, 2, "classifier", train.choose_device(config.device))  # what is wrong with network or device shows now
+    device = train.choose_device(plan.config.device)
+    if not resumed: plan = plan.settled(device.type)
+    train.new_net(plan.config, 2, "classifier", device)  # what is wrong with network or device shows now
+    keep, again = train.Checkpoints(out / "checkpoint", save_every, None if resumed else plan.to_json()), f"dqsstn train --resume {shlex.quote(str(out))}"
+    try:
+        if resumed: keep.take()  # before the photos are read, which may take a while
+        if resumed and not train.unfinished(out): raise InputError(f"{out}: another process has just completed it; see its results.json")
+        return _train(plan, out, keep)
+    except KeyboardInterrupt: raise KeyboardInterrupt(f"stopped; go on with {again}" if train.unfinished(out) else "") from None
+    except OSError as e:
+        if not (keep.lock.is_locked and train.unfinished(out)): raise
+        raise InputError(f"{remedy(e)}; mend that, and go on with `{again}`") from None
+    finally: keep.release()
+
+def _train(plan, out, keep):
+    "As `_train_and_measure`, with whatever is thrown"
+    _, train = _library()
+    source, split = plan.source, plan.split
     fit, valid = (_read_photos(source, part) for part in ("fit", "valid"))
     measured = valid if split == "valid" else _read_photos(source, split)
     _say(f"{source_name(source)}: training on {len(fit)} photos, validating on {len(valid)}, measuring on {len(measured)} of split {split}")
-    keep = train.Checkpoints(out / "checkpoint", save_every, plan.to_json())
-    try:
-        run = train.train_run(config, fit, valid, progress=True, skip_bad=source.skip_bad, keep=keep)
-        about = dict(data=source_name(source), sample=sample_settings(source) if source.kind == "sample" else None, command=plan.command)
-        run = run._replace(provenance=run.provenance | about)
-        train.save_run(run, out)
-        evaluation = train.evaluate(run, measured, source.skip_bad)
-        results = train.make_results([run], [evaluation], source_name(source), split)
-        aside = out / "checkpoint"
-        write_json(results, aside / "results.json")
-        _draw_figures(run, measured, evaluation, results, aside / "figures")
-        shutil.rmtree(out / "figures", ignore_errors=True)
-        for name in ("figures", "results.json"): (aside / name).replace(out / name)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with dqsstn train --resume {out}" if train.unfinished(out) else "") from None
-    finally: keep.release()
-    train.finish(out)
+    run = train.train_run(plan.config, fit, valid, progress=True, skip_bad=source.skip_bad, keep=keep)
+    about = dict(data=source_name(source), sample=sample_settings(source) if source.kind == "sample" else None, command=plan.command)
+    run = run._replace(provenance=run.provenance | about)
+    train.save_run(run, out)
+    evaluation = train.evaluate(run, measured, source.skip_bad)
+    results = train.make_results([run], [evaluation], source_name(source), split)
+    aside = out / "checkpoint"
+    write_json(results, aside / "results.json")
+    _draw_figures(run, measured, evaluation, results, aside / "figures")
+    shutil.rmtree(out / "figures", ignore_errors=True)
+    for name in ("figures", "results.json"): (aside / name).replace(out / name)
+    keep.finish()
     return results
 
-# %% ../nbs/07_cli.ipynb #4a4364b7
+# %% ../nbs/07_cli.ipynb #6a4de433
 @dataclass(frozen=True)
 class Plan:
     "What a training was begun with"
@@ -335,6 +347,12 @@ class Plan:
     source: DataSource  # photos
     split: str  # to evaluate on
     command: str  # command line, for the provenance
+
+    def settled(self, device: str):
+        "The plan with what may be another on another day or in another folder written out: the kind of device, and where the weights lie"
+        config = self.config
+        return replace(self, config=replace(config, device=device if config.device == "auto" else config.device,
+                                            weights=config.weights and str(Path(config.weights).expanduser().absolute())))
 
     def to_json(self) -> str:
         "As text; the paths are absolute, as one may go on from another folder"
@@ -352,6 +370,7 @@ def read_plan(
         plan = json.loads(file.read_text())
         source = DataSource(**plan["source"] | {k: Path(plan["source"][k]) for k in _PATHS if plan["source"][k]})
         return Plan(make_config(plan["config"], str(file)), source, str(plan["split"]), str(plan["command"]))
+    except InputError: raise  # of another version, which has other fields
     except (ValueError, LookupError, TypeError, AttributeError):
         raise InputError(f"{file}: not what `dqsstn train` wrote; restore it, or remove {out} and train anew") from None
 
@@ -428,10 +447,10 @@ def _describe(
     _print_table(pd.DataFrame({"% of photos": shares}), f"{source_name(source)}, split {split}: {figures['n_images']} photos", "photos")
     _print_table(pd.DataFrame({"salient in … photos": figures["class_counts"]}), None, "class")
 
-# %% ../nbs/07_cli.ipynb #a3a7251c
+# %% ../nbs/07_cli.ipynb #39518d3c
 @app.command("train")
 @with_source
-def _train(
+def _train_command(
     ctx: typer.Context,
     source: DataSource,
     config: Annotated[str | None, typer.Option(metavar="NAME|FILE", help=f"A configuration: {', '.join(CONFIGS)}, or a JSON file of fields.")] = None,
@@ -448,7 +467,7 @@ def _train(
     check_file(json_file)
     if resume:
         if config or out or settings: raise InputError("--resume: goes on with the configuration and in the folder that it has; leave out --config, --out and --set")
-        results = _results_of(resume) or _train_and_measure(_resumed(resume, source), resume, save_every)
+        results = _results_of(resume) or _train_and_measure(_resumed(resume, source), resume, save_every, resumed=True)
     else:
         if not config or not out: raise InputError("train: name --config and --out for a new run, or one to go on with by --resume RUN")
         plan = Plan(override(load_config(config), settings or []), source, "valid", ctx.meta["dqsstn.command"])
@@ -468,7 +487,7 @@ def _results_of(run):
     if not file.is_file() or (run / "checkpoint" / "training.json").is_file(): return None
     shutil.rmtree(run / "checkpoint", ignore_errors=True)  # what a run that was killed at its very end has left
     _say(f"{run}: is complete")
-    return json.loads(file.read_text())
+    return json.loads(file.read_text(encoding="utf-8"))
 
 # %% ../nbs/07_cli.ipynb #97f9401f
 def check_comparable(

@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass
 class InputError(ValueError):
     "Input that its user can mend: one line that names the file or field and the remedy"
 
-# %% ../nbs/00a_config.ipynb #dd4f167e
+# %% ../nbs/00a_config.ipynb #df901133
 def check_out_folder(
     path: str | Path,  # folder that a command is about to write
 ) -> Path:  # the same folder, not yet made
@@ -30,7 +30,10 @@ def check_out_folder(
     path = Path(path)
     if path.resolve() == Path.cwd(): raise InputError(f"{path}: is the folder you are in; name a new one with --out")
     if path.is_file(): raise InputError(f"{path}: is a file; name a new folder with --out")
-    if path.is_dir() and any(path.iterdir()):
+    if (path / "checkpoint" / "training.json").is_file():
+        raise InputError(f"{path}: holds a training that is not over; go on with `dqsstn train --resume {path}`, or name a new folder with --out")
+    begun = (p for p in path.rglob("*") if not (p.parent == path / "checkpoint" and p.name.startswith((".", "lock"))))  # killed before it saved anything
+    if path.is_dir() and any(p != path / "checkpoint" for p in begun):
         raise InputError(f"{path}: already holds files; name a new folder with --out, or remove it first")
     parent = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK): raise InputError(f"{path}: {parent} is no folder to write in; name another with --out")

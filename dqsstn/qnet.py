@@ -7,8 +7,9 @@ __all__ = ['LITE0_SHA256', 'q_target', 'td_loss', 'all_actions_loss', 'epsilon',
            'SmallCNN', 'Dueling', 'normalization', 'lite0_weights', 'create_net', 'unwrapped', 'sync_target',
            'save_weights', 'load_weights']
 
-# %% ../nbs/03_qnet.ipynb #982bdf8f
+# %% ../nbs/03_qnet.ipynb #b184cda9
 import difflib
+import errno
 import hashlib
 import importlib
 import json
@@ -22,7 +23,7 @@ import timm
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import resnet18
@@ -373,7 +374,7 @@ def sync_target(
     "Make the target network equal to the learning one, buffers included"
     unwrapped(target).load_state_dict(unwrapped(online).state_dict())
 
-# %% ../nbs/03_qnet.ipynb #d093d7ad
+# %% ../nbs/03_qnet.ipynb #66fecb08
 def save_weights(
     net: nn.Module,  # compiled or not
     path: str | Path,  # .safetensors file to write; its folder is made if need be
@@ -388,6 +389,7 @@ def save_weights(
         about = {"dqsstn": json.dumps(metadata, sort_keys=True)}  # one entry: safetensors writes several in any order
         save_file({name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}, aside, about)
         os.replace(aside, path)
+    except SafetensorError as e: raise OSError(errno.EIO, str(e), str(path)) from None  # a full disk, say
     finally: aside.unlink(missing_ok=True)
 
 

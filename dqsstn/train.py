@@ -11,12 +11,12 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE
            'fit_agent', 'mining_weight', 'random_policy', 'zoom_policy', 'agent_policy', 'Episode', 'play',
            'fitted_windows', 'in_parts', 'play_all', 'final_windows', 'best_zooms', 'probabilities', 'photo_table',
            'summarize', 'code_hash', 'identity', 'provenance', 'Run', 'make_bank', 'in_common', 'train_run',
-           'windows_of', 'mixture_of', 'save_run', 'unfinished', 'finish', 'load_run', 'Evaluation', 'evaluate',
-           'mean_of', 'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table',
-           'markdown_table', 'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip',
-           'save_gif', 'predict', 'photo_pixels']
+           'windows_of', 'mixture_of', 'save_run', 'unfinished', 'load_run', 'Evaluation', 'evaluate', 'mean_of',
+           'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table', 'markdown_table',
+           'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip', 'save_gif',
+           'predict', 'photo_pixels']
 
-# %% ../nbs/04_train.ipynb #0f4d3836
+# %% ../nbs/04_train.ipynb #695c8a79
 import ast
 import copy
 import ctypes
@@ -32,6 +32,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Callable, NamedTuple
 
+import fastai
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 import dqsstn
-from .checkpoint import Checkpoints, ResumableLoader, flush, metrics_of
+from .checkpoint import Checkpoints, ResumableLoader, metrics_of
 from .config import Config, InputError, check_out_folder, load_config, save_config, write_text
 from .data import ImageBank, Items, bank_from_photos, square_source
 from .env import State, ViewEnv, box_in_view, compose, greedy_action, identity_theta, iou, paper_actions, render, theta_from_window, window
@@ -226,17 +227,21 @@ def make_env(
     mean, std = normalization(config.arch)
     return ViewEnv(bank, paper_actions(config.move_px, config.zoom_factor), config.horizon, config.view_size, config.measure, mean, std)
 
-# %% ../nbs/04_train.ipynb #3c5226d6
+# %% ../nbs/04_train.ipynb #41d41c47
 class StopOnNaN(Callback):
     "Stops with an error when the loss is no longer finite: looks every 50 updates, and at the end of each epoch"
     order = -5
+    def __init__(self,
+        remedy: str = "a lower learning rate",  # what to train anew with
+    ): self.remedy = remedy
     def before_backward(self):
         if self.train_iter % 50 == 0: self.check(self.learn.loss_grad)
     def after_train(self): self.check(self.learn.loss)
-    def check(self, loss):
+    def after_validate(self): self.check(self.learn.loss, "validation loss")  # which the last update of the epoch may have spoilt
+    def check(self, loss, what="loss"):
         if not torch.isfinite(loss):
             update = self.train_iter - self.epoch * len(self.dls.train)
-            raise NotFinite(f"epoch {self.epoch}, update {update}: the loss is {loss.item()}; use a lower learning rate, or set grad_clip")
+            raise NotFinite(f"epoch {self.epoch}, update {update}: the {what} is {loss.item()}; train anew with {self.remedy}")
 
 class NotFinite(InputError, FloatingPointError):
     "A loss that is infinite or no number"
@@ -256,7 +261,7 @@ class LossOnDevice(Callback):
     def after_fit(self):
         if self.recorder.losses: self.recorder.losses = list(torch.stack(self.recorder.losses).cpu())
 
-# %% ../nbs/04_train.ipynb #5e26ef5e
+# %% ../nbs/04_train.ipynb #553be2de
 def fit_classifier(
     net: nn.Module,  # trained in place
     env: ViewEnv,  # training photos
@@ -276,7 +281,7 @@ def fit_classifier(
                        config.sampler == "class_balanced")
     valid = ViewLoader(valid_env, valid_theta_of, config.batch_size)
     learn = Learner(DataLoaders(train, valid), compiled(net, config), loss_func=classifier_loss, opt_func=optimizer(config), metrics=AvgMetric(top1),
-                    cbs=[StopOnNaN(), LossOnDevice(), *precision_callbacks(config), *(cbs or [])])
+                    cbs=[StopOnNaN("a lower classifier_lr"), LossOnDevice(), *precision_callbacks(config), *(cbs or [])])
     with quiet(learn), seeded(config.seed, f"dropout {purpose}"):
         if config.classifier_schedule == "one_cycle": learn.fit_one_cycle(epochs, config.classifier_lr)
         else: learn.fit(epochs, config.classifier_lr)
@@ -486,7 +491,7 @@ class TargetSync(Callback):
     def state_dict(self): return dict(n_updates=self.n_updates)
     def load_state_dict(self, state): self.n_updates = state["n_updates"]
 
-# %% ../nbs/04_train.ipynb #491ab6fa
+# %% ../nbs/04_train.ipynb #ea39df90
 class JointClassifier(Callback):
     "One classifier update on the final views of every finished batch of episodes"
     def __init__(self,
@@ -494,7 +499,7 @@ class JointClassifier(Callback):
         config: Config,  # learning rate, augmentation, share of whole images
         weight: Tensor | None = None,  # (N,) hard mining on its loss
     ):
-        self.classifier, self.config, self.weight, self.n_updates = classifier, config, weight, 0
+        self.classifier, self.config, self.weight, self.n_updates, self.latest_loss = classifier, config, weight, 0, None
         self.opt = TORCH_OPTIMIZERS[config.optimizer](classifier.parameters(), lr=config.classifier_lr)
 
     def before_fit(self):
@@ -515,7 +520,11 @@ class JointClassifier(Callback):
         self.opt.zero_grad()
         loss.backward()
         self.opt.step()
-        self.n_updates += 1
+        self.n_updates, self.latest_loss = self.n_updates + 1, loss.detach()
+
+    def after_train(self):
+        if self.latest_loss is not None and not torch.isfinite(self.latest_loss):
+            raise NotFinite(f"epoch {self.epoch}: the classifier's loss is {self.latest_loss.item()}; train anew with a lower classifier_lr")
 
     def state_dict(self):
         return dict(classifier=self.classifier.state_dict(), opt=self.opt.state_dict(), views=self.views.state_dict(), n_updates=self.n_updates)
@@ -540,7 +549,7 @@ class EpisodeIoU(Metric):
     @property
     def name(self): return "iou_before" if self.before else "iou_after"
 
-# %% ../nbs/04_train.ipynb #17b1e436
+# %% ../nbs/04_train.ipynb #fa111a4a
 def agent_learner(
     config: Config,  # everything about the agent
     env: ViewEnv,  # training photos
@@ -554,7 +563,7 @@ def agent_learner(
     rewarder = classifier if reward.needs_classifier else None
     train = EpisodeLoader(env, q_net, reward, config, True, rewarder, mining_weight(config.reward_weight, config, env, classifier))
     valid = EpisodeLoader(valid_env, q_net, reward, config, False, rewarder)
-    cbs = [EpsilonDecay(), StopOnNaN(), LossOnDevice(), *precision_callbacks(config), *(cbs or [])]
+    cbs = [EpsilonDecay(), StopOnNaN("a lower lr, or with grad_clip"), LossOnDevice(), *precision_callbacks(config), *(cbs or [])]
     if config.agent == "dqn":
         loss = TDLoss(q_net, config)
         cbs.append(TargetSync(loss.target_net, config.target_update_every))
@@ -747,7 +756,7 @@ def summarize(
         bins.append(dict(low=EDGES[b], high=EDGES[b + 1], n=len(part)) | values)
     return mean | dict(bins=bins)
 
-# %% ../nbs/04_train.ipynb #dff99119
+# %% ../nbs/04_train.ipynb #734154b1
 CODE = ("config", "data", "env", "rewards", "qnet", "train")  # what a trained run depends on
 
 @cache
@@ -757,7 +766,7 @@ def code_hash(
     "A hash of the modules a result depends on, without comments and docstrings: prose does not change it"
     digest = hashlib.sha256()
     for name in modules:
-        tree = ast.parse((Path(dqsstn.__file__).parent / f"{name}.py").read_text())
+        tree = ast.parse((Path(dqsstn.__file__).parent / f"{name}.py").read_bytes())
         for node in ast.walk(tree):
             body = getattr(node, "body", None)
             if isinstance(body, list): node.body = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
@@ -766,13 +775,16 @@ def code_hash(
 
 def identity(
     config: Config,  # of the run
+    base: nn.Module,  # classifier before its training
     *banks: ImageBank,  # photos for training and validation
 ) -> dict:  # of plain values
-    "What the bits of a training depend on: configuration, program, kind of device, and the photos with their annotation"
-    def contents(bank): return hashlib.sha256(" ".join([bank.fingerprint, *bank.digests]).encode()).hexdigest()[:12]
-    photos = {f"photos for {name}": contents(bank) for name, bank in zip(("training", "validation"), banks)}
-    program = dict(version=dqsstn.__version__, code=code_hash(), torch=str(torch.__version__))
-    return dataclasses.asdict(config) | program | photos | dict(device=choose_device(config.device).type)
+    "What the bits of a training depend on: configuration, program, kind of device, initial weights, and the photos with their annotation"
+    def short(*parts): return hashlib.sha256(b" ".join(parts)).hexdigest()[:12]
+    weights = short(*(value.cpu().contiguous().numpy().tobytes() for value in base.state_dict().values()))
+    photos = {f"photos for {name}": short(" ".join([bank.fingerprint, *bank.digests]).encode()) for name, bank in zip(("training", "validation"), banks)}
+    program = dict(version=dqsstn.__version__, code=code_hash((*CODE, "checkpoint")), torch=str(torch.__version__), fastai=fastai.__version__)
+    return {k: v for k, v in dataclasses.asdict(config).items() if k not in ("memory_limit_gb", "weights")} | program | photos | {
+        "device": choose_device(config.device).type, "initial weights": weights}
 
 def provenance(
     config: Config,  # device
@@ -798,7 +810,7 @@ class Run(NamedTuple):
     metrics: pd.DataFrame  # the agent's training, one row per epoch
     seen: dict  # digest → name of each training photo
 
-# %% ../nbs/04_train.ipynb #97aa10fa
+# %% ../nbs/04_train.ipynb #2099693d
 def make_bank(
     items: Items,  # a split
     config: Config,  # sizes and device
@@ -833,7 +845,7 @@ def train_run(
     bank, valid_bank = (make_bank(items, config, skip_bad, progress) for items in (fit, valid))
     if known := in_common(valid_bank, bank.digests): raise InputError(f"{valid.name}: {known}, are in {fit.name}, too; take them out of one of the two")
     env, valid_env = make_env(bank, config), make_env(valid_bank, config)
-    if keep: keep.begin(identity(config, bank, valid_bank))
+    if keep: keep.begin(identity(config, base, bank, valid_bank))
     train("classifier", dict(net=base), lambda cbs: fit_classifier(base, env, valid_env, config, config.pretrain_epochs, cbs=cbs + bar("classifier, whole images")))
     agent_classifier = copy.deepcopy(base)
     learn = agent_learner(config, env, valid_env, agent_classifier, bar("agent"))
@@ -853,6 +865,7 @@ def train_run(
             run.classifiers[policy] = net = copy.deepcopy(base)
             train(f"classifier_{policy}", dict(net=net), lambda cbs: fit_classifier(
                 net, env, valid_env, config, config.classifier_epochs, *looks, config.whole_share, "final views", weight, cbs + bar(f"classifier, {policy}")))
+    for net in (run.q_net, *run.classifiers.values()): net.eval()  # whether they were trained just now or read
     return run
 
 # %% ../nbs/04_train.ipynb #4b9dd1b6
@@ -876,7 +889,7 @@ def mixture_of(
         return torch.stack([look(index) for look in each])[which, torch.arange(len(index), device=index.device)]
     return drawing(mixed, rng, *(g for look in each for g in getattr(look, "generators", ())))
 
-# %% ../nbs/04_train.ipynb #924e209b
+# %% ../nbs/04_train.ipynb #82a0545f
 def save_run(
     run: Run,  # what to save
     out: str | Path,  # new folder
@@ -906,16 +919,6 @@ def unfinished(
     "Whether a training in this folder was begun and is not over"
     return Path(path, "checkpoint", "training.json").is_file()
 
-def finish(
-    path: str | Path,  # complete run folder
-):
-    "Remove the checkpoints of a run, when all that it is to leave is on the disk"
-    folder = Path(path, "checkpoint")
-    for file in (p for p in Path(path).rglob("*") if folder not in p.parents and p != folder): flush(file)
-    flush(Path(path))
-    (folder / "training.json").unlink()
-    shutil.rmtree(folder)
-
 def _read_dict(file, needed):
     "The content of a JSON file of a run"
     try: content = json.loads(file.read_text())
@@ -931,7 +934,7 @@ def load_run(
     path = Path(path)
     files = ["config.json", "provenance.json", "train_photos.json", "metrics.csv", "q_net.safetensors", *(f"classifier_{p}.safetensors" for p in POLICIES)]
     missing = [f for f in files if not (path / f).is_file()]
-    if missing and unfinished(path): raise InputError(f"{path}: its training is not over; go on with `dqsstn train --resume {path}`")
+    if unfinished(path): raise InputError(f"{path}: its training is not over; go on with `dqsstn train --resume {path}`")
     if missing: raise InputError(f"{path}: not a run folder, {missing[0]} is missing; make one with `dqsstn train --out {path}`")
     config = dataclasses.replace(load_config(path / "config.json"), device=device)
     info, seen = _read_dict(path / "provenance.json", {"classes", "n_zooms"}), _read_dict(path / "train_photos.json", set())

@@ -6,7 +6,6 @@ import argparse
 import multiprocessing
 import os
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -57,7 +56,6 @@ class Trainings:
         "Start or resume, and kill at a random moment after a few more checkpoints; whether it was alive until then"
         run, more, delay = self.folder/where/"run", rng.randrange(17), rng.random() ** 2 / 10
         begun = (run/"checkpoint"/"training.json").is_file()
-        if not begun: shutil.rmtree(run, ignore_errors=True)  # killed before anything was saved
         process, states, latest = self.start(where, ["train", "--resume", "run"] if begun else args), 0, saved(run)
         while process.is_alive() and states < more:
             process.join(0.002)
@@ -67,6 +65,7 @@ class Trainings:
         process.join(delay)
         process.kill()
         process.join()
+        if process.exitcode not in (0, -9): raise RuntimeError(f"{where}: ended with {process.exitcode}")
         return process.exitcode == -9
 
 def soak(kills, seed=0, say=print):

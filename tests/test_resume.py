@@ -16,11 +16,13 @@ import torch
 from conftest import ROOT, SMALL, TINY, call, contents, make_voc, photo, start
 from filelock import FileLock
 from recording import Table, refused
+from safetensors import SafetensorError
 
 from dqsstn import train
 from dqsstn.checkpoint import Checkpoints, before, read_checkpoint, write_checkpoint
 from dqsstn.config import CONFIGS, InputError, override
 from dqsstn.data import sample_items
+from dqsstn.qnet import create_net, save_weights
 
 sys.path.insert(0, str(ROOT/"scripts"))
 from soak import soak
@@ -73,7 +75,7 @@ table, group = Table(__file__), "going on with a training"
     "with another configuration": ("train --resume run --config demo", ["leave out --config"]),
     "with other settings": ("train --resume run --set lr=1", ["leave out --config, --out and --set"]),
     "neither a new run nor one to go on with": ("train --sample", ["name --config and --out", "--resume RUN"]),
-    "a new run in the folder of an old one": (f"{TRAIN} --out run", ["run", "already holds files"]),
+    "a new run in the folder of one that is not over": (f"{TRAIN} --out run", ["run", "dqsstn train --resume run"]),
     "evaluating before the end": ("evaluate run --sample", ["run", "dqsstn train --resume run"]),
     "predicting before the end": ("predict run x.png", ["run", "dqsstn train --resume run"]),
 }))
@@ -124,7 +126,7 @@ def test_damaged_checkpoints(stopped, case, damage):
         def __reduce__(self): return (Path.touch, (Path("attacked"),))
     if damage == "malicious": torch.save(dict(identity=Attack()), path)
     else: path.write_bytes(path.read_bytes()[:1000 * (damage == "torn")])
-    case.refused(last_refused("train --resume run", "classifier.pt: damaged", "train anew"))
+    case.refused(last_refused("train --resume run", "classifier.pt: damaged", "anew"))
     assert not Path("attacked").exists()
 
 def test_damaged_checkpoint_after_a_whole_one(stopped, run, case=table.case(group, "a damaged checkpoint, and the one before it")):
@@ -137,10 +139,36 @@ def test_damaged_checkpoint_after_a_whole_one(stopped, run, case=table.case(grou
 
 @pytest.mark.parametrize("case, text", table.cases(group, {
     "an empty training.json": "", "a list in training.json": "[]", "a training.json that lacks everything": "{}",
-    "an unknown field in training.json": '{"config": {"gama": 1}, "source": {}, "split": "", "command": ""}'}))
+    "a training.json of another version": '{"config": {"gama": 1}, "source": {"voc": null, "coco": null, "images": null, "yolo": null}, "split": "", "command": ""}'}))
 def test_damaged_plan(stopped, case, text):
     (stopped/"checkpoint"/"training.json").write_text(text)
-    case.refused(last_refused("train --resume run", "training.json", "not what `dqsstn train` wrote"))
+    case.refused(last_refused("train --resume run", "training.json", "gama" if "gama" in text else "not what `dqsstn train` wrote"))
+
+def test_other_weights(folder, case=table.case(group, "with another file of weights than it was begun with")):
+    nets = [create_net("small_cnn", 10) for _ in range(2)]
+    save_weights(nets[0], "weights.safetensors")
+    stop_before_the_agent(f"{TRAIN} --set weights=weights.safetensors --out run")
+    save_weights(nets[1], "weights.safetensors")
+    case.refused(re.sub(r"=\w{12}", "=…", last_refused("train --resume run", "made with initial weights=")))
+    save_weights(nets[0], "weights.safetensors")
+    Path("elsewhere").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir("elsewhere")
+        call("train --resume ../run")  # which finds them from another folder, too
+    assert Path("run/results.json").is_file()
+
+def test_killed_before_anything_was_saved(folder):
+    Path("run/checkpoint").mkdir(parents=True)
+    for name in ("lock", ".training.json.aside"): Path("run/checkpoint", name).touch()
+    refused("train --resume run", "no training to go on with")
+    call(f"{TRAIN} --out run")  # the command that was killed
+    assert Path("run/results.json").is_file() and not Path("run/checkpoint").exists()
+
+def test_completed_by_another_process_meanwhile(stopped, monkeypatch):
+    def take(self): self.plan.unlink()
+    monkeypatch.setattr(Checkpoints, "take", take)
+    call("train --resume run", code=2)
+    assert not Path("run/checkpoint/training.json").exists() and not Path("run/q_net.safetensors").exists()
 
 def test_one_process_at_a_time(stopped, case=table.case(group, "while another process is at it")):
     with FileLock(stopped/"checkpoint"/"lock"): case.refused(last_refused("train --resume run", "run: another process is training there"))
@@ -198,9 +226,28 @@ def test_full_disk(folder, case=table.case("memory and disk", "a disk that fills
     call("train --resume run")
     assert Path("run/results.json").is_file()
 
+def test_full_disk_at_the_end(stopped, monkeypatch, case=table.case("memory and disk", "a disk that fills up while the run is written")):
+    "safetensors has an error of its own for it"
+    def full(*_): raise SafetensorError("I/O error: No space left on device (os error 28)")
+    with monkeypatch.context() as patch:
+        patch.setattr("dqsstn.qnet.save_file", full)
+        message = call("train --resume run", code=2).stderr.splitlines()[-1]
+    assert "No space left on device" in message and message.endswith("mend that, and go on with `dqsstn train --resume run`")
+    case.refused(message)
+    call("train --resume run")
+    assert Path("run/results.json").is_file()
+
+def test_the_joint_classifier_diverges(folder):
+    config = override(CONFIGS["demo"], [*FEW, JOINT, "reward=discrete_iou,classifier_lr=1e30,pretrain_epochs=0"])
+    with pytest.raises(InputError, match="the classifier's loss is (nan|inf); train anew with a lower classifier_lr"): train.train_run(config, *few_photos())
+
+def test_the_last_update_diverges(folder):
+    config = override(CONFIGS["demo"], [*FEW, "batch_size=64,classifier_lr=1e30,classifier_schedule=constant"])  # one update an epoch
+    with pytest.raises(InputError, match="loss is (nan|inf); train anew with a lower classifier_lr"): train.train_run(config, *few_photos())
+
 def test_a_loss_that_is_no_number(folder, case=table.case("numbers", "a learning rate that makes the loss infinite")):
     message = call(f"{TRAIN} --set classifier_lr=1e30 --out run", code=2).stderr.splitlines()[-1]
-    assert re.search(r"epoch 0, update \d+: the loss is (nan|inf); .* run/checkpoint/classifier.failed.pt holds the state", message) and message.startswith("dqsstn: epoch")
+    assert re.search(r"epoch 0, update \d+: the .*loss is (nan|inf); .*classifier_lr .run/checkpoint/classifier.failed.pt holds the state", message) and message.startswith("dqsstn: epoch")
     assert not read_checkpoint(Path("run/checkpoint/classifier.failed.pt"))["done"]
     case.refused(message)
     again = call("train --resume run", code=2).stderr.splitlines()[-1]

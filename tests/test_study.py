@@ -35,6 +35,7 @@ def test_a_stopped_study_goes_on(folder):
     assert table.read_text().startswith(done) and f"8 rows, {8 - before} of them missing" in stdout
     assert names(table) == sorted((n, s) for s in (0, 1) for n in ("baseline", "discrete_iou", "iou_0.20", "iou_0.60"))
 
+@pytest.mark.slow
 def test_processes_and_one_process_give_the_same(folder):
     args = ["--figure", "4", "--levels", "0.2,0.9", "--seeds", "1", *FEW]
     for jobs in ("1", "2"): call(["reproduce", *args, "--out", jobs, "--jobs", jobs])
