@@ -19,8 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ENV = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
                     "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COVERAGE_RCFILE": str(ROOT/"pyproject.toml")}
-TIMED = "tests/test_speed.py"  # measures seconds: runs when nothing else does
-LONG = ("04_train.ipynb", "07_cli.ipynb", "08_bench.ipynb")
+TIMED = "tests/test_startup.py"  # measures seconds: runs when nothing else does
+LONG = tuple(f"{name}.ipynb" for name in ("00_data", "04_train", "04a_experiments", "04b_results", "05a_competitors", "06_limitations", "06a_report",
+                                          "07_cli", "08_bench"))
 FORKS = multiprocessing.get_context("forkserver")  # of a process that has imported what notebooks need, but not dqsstn
 FORKS.set_forkserver_preload(["coverage", "fastai.callback.fp16", "fastai.callback.training", "gymnasium", "hypothesis", "matplotlib.pyplot",
                               "nbdev.test", "pandas", "scipy.stats", "seaborn", "sklearn.datasets", "timm", "torch", "torchvision"])

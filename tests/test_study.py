@@ -22,8 +22,8 @@ def test_a_stopped_study_goes_on(folder):
     out, args = folder/"study", ["--table", "4", "--figure", "4", "--levels", "0.2,0.6", "--seeds", "2", *FEW]
     table, done = out/"results.csv", ""
     def count(): return len(read_rows(table))
-    for stop, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
-        before, process = count(), start("reproduce", *args, "--out", out, "--jobs", "2")
+    for stop, code, jobs in ((signal.SIGINT, 130, "1"), (signal.SIGKILL, -signal.SIGKILL, "2")):
+        before, process = count(), start("reproduce", *args, "--out", out, "--jobs", jobs)
         while process.poll() is None and count() < before + 2: time.sleep(0.02)  # watches the table, not the clock
         process.send_signal(stop)
         process.communicate()  # which ends when the workers, too, have left
