@@ -33,6 +33,11 @@ def contents(folder):
     "Every file in a folder, with its bytes"
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
+def going_on(run, args):
+    "The command for what is in a run folder"
+    begun = (run/"checkpoint"/"training.json").is_file() or (run/"results.json").is_file()
+    return ["train", "--resume", "run"] if begun else args
+
 class Trainings:
     "Starts trainings in processes of their own"
     def __init__(self, folder):
@@ -55,8 +60,7 @@ class Trainings:
     def kill_once(self, where, args, rng):
         "Start or resume, and kill at a random moment after a few more checkpoints; whether it was alive until then"
         run, more, delay = self.folder/where/"run", rng.randrange(17), rng.random() ** 2 / 10
-        begun = (run/"checkpoint"/"training.json").is_file()
-        process, states, latest = self.start(where, ["train", "--resume", "run"] if begun else args), 0, saved(run)
+        process, states, latest = self.start(where, going_on(run, args)), 0, saved(run)
         while process.is_alive() and states < more:
             process.join(0.002)
             try: now = saved(run)
@@ -80,9 +84,7 @@ def soak(kills, seed=0, say=print):
             while done < wanted:
                 where, rounds = f"killed{k}_{rounds}", rounds + 1
                 while done < wanted and trainings.kill_once(where, args, rng): done += 1
-                if (Path(folder, where)/"run"/"checkpoint").exists() or not (Path(folder, where)/"run"/"results.json").exists():
-                    begun = Path(folder, where, "run", "checkpoint", "training.json").is_file()
-                    trainings.finish(where, ["train", "--resume", "run"] if begun else args)
+                trainings.finish(where, going_on(Path(folder, where, "run"), args))  # if it is over already, it only shows its results
                 killed = contents(Path(folder, where))
                 different += [f"{kind}: {name}" for name in whole.keys() | killed.keys() if whole.get(name) != killed.get(name)]
             say(f"{kind}: {done} kills so far, {rounds} trainings, {len(whole)} files each, {time.monotonic() - start:.0f} s")
