@@ -30,7 +30,7 @@ from torch import nn
 
 from .config import InputError
 
-# %% ../nbs/03a_checkpoint.ipynb #a8949c1d
+# %% ../nbs/03a_checkpoint.ipynb #6e4a7111
 def flush(
     path: Path,  # file or folder
 ):
@@ -57,6 +57,7 @@ def write_durably(
         with suppress(OSError): aside.unlink(missing_ok=True)
         raise
 
+# %% ../nbs/03a_checkpoint.ipynb #a120d882
 def before(
     path: Path,  # of a checkpoint
 ) -> Path:
@@ -195,7 +196,7 @@ class ResumableLoader:
         for g, saved in zip(self.generators, state["generators"], strict=True): g.set_state(saved)
         self.resumed = (state["drawn"], state["position"]) if state["within"] else None
 
-# %% ../nbs/03a_checkpoint.ipynb #97722fae
+# %% ../nbs/03a_checkpoint.ipynb #f8588286
 @patch
 def parts(self: Resumable) -> dict:
     "What has a state of its own, by name"
@@ -214,6 +215,7 @@ def save_if_due(
         self.latest = time.monotonic()
     if stop: raise KeyboardInterrupt
 
+# %% ../nbs/03a_checkpoint.ipynb #89bc44d3
 @patch
 def state(
     self: Resumable,
@@ -236,6 +238,7 @@ def sound(
     if isinstance(state, (list, tuple)): return all(map(sound, state))
     return not (isinstance(state, torch.Tensor) and state.is_floating_point()) or bool(state.isfinite().all())
 
+# %% ../nbs/03a_checkpoint.ipynb #b88d2f3b
 @patch
 def restore(
     self: Resumable,
@@ -252,7 +255,7 @@ def restore(
     torch.set_rng_state(state["rng"]["cpu"])
     if state["rng"]["cuda"] is not None: torch.cuda.set_rng_state(state["rng"]["cuda"], self.dls.train.device)
 
-# %% ../nbs/03a_checkpoint.ipynb #aefc4ed2
+# %% ../nbs/03a_checkpoint.ipynb #4a79a35e
 class Checkpoints:
     "The trainings of a run, each with a checkpoint, in a folder"
     def __init__(self,
@@ -282,6 +285,7 @@ def take(
                          f"(it holds {self.folder / 'lock'})") from None
     except OSError as e: raise InputError(f"{self.folder}: cannot be written ({e.strerror}); mend that, or name another folder with --out") from None
 
+# %% ../nbs/03a_checkpoint.ipynb #277ea051
 @patch
 def begin(
     self: Checkpoints,
@@ -304,6 +308,7 @@ def finish(self: Checkpoints):
     self.release()
     shutil.rmtree(self.folder, ignore_errors=True)
 
+# %% ../nbs/03a_checkpoint.ipynb #89a7ae4e
 @patch
 def train(
     self: Checkpoints,

@@ -407,7 +407,7 @@ def download_voc(
                 Path(partial, 'VOCdevkit', folder.name).rename(folder)
     return root
 
-# %% ../nbs/00_data.ipynb #5c6b85a7
+# %% ../nbs/00_data.ipynb #9b596c88
 def _read_json(path):
     "Content of a JSON file; a key that stands twice in one object, of which one would be lost, is refused"
     def unique(pairs):
@@ -429,6 +429,7 @@ def _class_names(names, source):
     if len(set(names)) < len(names): raise InputError(f"{source}: two classes are called {_brief.repr(_repeated(names)[0])}; rename one")
     return names
 
+# %% ../nbs/00_data.ipynb #f852119a
 def boxes_items(
     json_file: str | Path,  # {"classes": […], "images": {name: {"split": "2007_val", "objects": [[class, x1, y1, x2, y2, difficult], …]}}}
     split: str = 'val',  # of the devkit; 'fit' and 'valid' are the two parts of train
@@ -525,7 +526,7 @@ def coco_items(
         return _collect([*((e[0], key) for key, e in listed.items()), *strays], make, classes, split, skip_bad, path)
     return _parts(read, split, '{split}' in str(json_file) and path_of(json_file, split).is_file())
 
-# %% ../nbs/00_data.ipynb #2540126c
+# %% ../nbs/00_data.ipynb #0373abaa
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp', '.tif', '.tiff')
 
 def _yolo_classes(root):
@@ -552,6 +553,7 @@ def _yolo_objects(path, size, number_of):
         objects.append((number_of[label], ((x - bw / 2) * w, (y - bh / 2) * h, (x + bw / 2) * w, (y + bh / 2) * h), False))
     return objects
 
+# %% ../nbs/00_data.ipynb #1f78188a
 def yolo_items(
     root: str | Path,  # folder with images/{split}, labels/{split}, and data.yaml or classes.txt
     split: str = 'train',  # 'fit' and 'valid' are the two parts of train, unless there is a folder of that name
