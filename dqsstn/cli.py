@@ -295,7 +295,7 @@ def _draw_figures(
         plt.close(fig)
     train.save_gif(env, episode, 0, run.classifiers["agent"], folder / "episode.gif")
 
-# %% ../nbs/07_cli.ipynb #45404b0a
+# %% ../nbs/07_cli.ipynb #268dff54
 def _train_and_measure(
     plan,  # `Plan`
     out: Path,  # run folder, new or to go on with
@@ -318,6 +318,7 @@ def _train_and_measure(
         raise InputError(f"{remedy(e)}; mend that, and go on with `{again}`") from None
     finally: keep.release()
 
+# %% ../nbs/07_cli.ipynb #c1a4ae4c
 def _train(plan, out, keep):
     "As `_train_and_measure`, with whatever is thrown"
     _, train = _library()
@@ -587,7 +588,7 @@ def _predict(
                          "window": " ".join(f"{v:.0f}" for v in p["window"]), "actions": steps(p["actions"])} for p in predictions}
     _print_table(pd.DataFrame.from_dict(rows, orient="index"), None, "photo")
 
-# %% ../nbs/07_cli.ipynb #ab4d7fd2
+# %% ../nbs/07_cli.ipynb #29a25f79
 def numbers(
     texts: list[str] | None,  # of the command line: `1,2` or several options
     option: str,  # for errors
@@ -619,6 +620,7 @@ def study_name(
     n = sample_settings(source)
     return f"built-in sample, {n['n_train']} training and {n['n_test']} test photos for each seed"
 
+# %% ../nbs/07_cli.ipynb #85071a47
 def check_study(
     out: Path,  # folder of a study, there or not
     config,  # `Config` that is to run in it

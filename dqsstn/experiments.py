@@ -320,7 +320,7 @@ def steps_of(
         return [(kind, config) for path, config in configs.items() if not path.is_file()]
     return [missing("base", "classifier", base_key), missing("agent", "q_net", agent_key), [("job", job) for job in jobs]]
 
-# %% ../nbs/04a_experiments.ipynb #93bdb40c
+# %% ../nbs/04a_experiments.ipynb #faf11563
 @patch
 def job(
     self: Lab,
@@ -329,6 +329,7 @@ def job(
     "A row of results"
     return do_job(self, job)
 
+# %% ../nbs/04a_experiments.ipynb #efe7a8ac
 def _open(lab):
     "What a worker does first"
     global _LAB

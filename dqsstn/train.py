@@ -118,7 +118,7 @@ def augment(
     A[:, 0, 2], A[:, 1, 2] = jitter * uniform(), jitter * uniform()
     return compose(theta, A)
 
-# %% ../nbs/04_train.ipynb #70946119
+# %% ../nbs/04_train.ipynb #5fe0d26e
 ThetaOf = Callable[[Tensor], Tensor]  # image indices (B,) → windows (B,2,3)
 
 def whole_image(
@@ -135,6 +135,7 @@ def drawing(
     theta_of.generators = generators
     return theta_of
 
+# %% ../nbs/04_train.ipynb #6f3aaf0c
 class ViewLoader(ResumableLoader):
     "Batches of (views, labels) or (views, labels, weights) in random order for a classifier, as fastai's `DataLoaders` take them"
     n_inp = 1
@@ -810,7 +811,7 @@ class Run(NamedTuple):
     metrics: pd.DataFrame  # the agent's training, one row per epoch
     seen: dict  # digest → name of each training photo
 
-# %% ../nbs/04_train.ipynb #2099693d
+# %% ../nbs/04_train.ipynb #27818918
 def make_bank(
     items: Items,  # a split
     config: Config,  # sizes and device
@@ -830,6 +831,7 @@ def in_common(
     names = [item.name for item, digest in zip(bank.items, bank.digests) if digest in others]
     return f"{len(names)} of its {len(bank)} photos, such as {names[0]}" if names else ""
 
+# %% ../nbs/04_train.ipynb #2f35f0b9
 def train_run(
     config: Config,  # what to train
     fit: Items,  # training photos
@@ -889,7 +891,7 @@ def mixture_of(
         return torch.stack([look(index) for look in each])[which, torch.arange(len(index), device=index.device)]
     return drawing(mixed, rng, *(g for look in each for g in getattr(look, "generators", ())))
 
-# %% ../nbs/04_train.ipynb #82a0545f
+# %% ../nbs/04_train.ipynb #edf7209f
 def save_run(
     run: Run,  # what to save
     out: str | Path,  # new folder
@@ -913,6 +915,7 @@ def save_run(
     if out.exists(): out.rmdir()
     return staging.rename(out)
 
+# %% ../nbs/04_train.ipynb #d59ab767
 def unfinished(
     path: str | Path,  # run folder
 ) -> bool:
@@ -926,6 +929,7 @@ def _read_dict(file, needed):
     if not isinstance(content, dict) or needed - content.keys(): raise InputError(f"{file}: not what `dqsstn train` wrote; restore it or train anew")
     return content
 
+# %% ../nbs/04_train.ipynb #ec9d36d9
 def load_run(
     path: str | Path,  # run folder
     device: str = "auto",  # where to put the networks
@@ -1034,7 +1038,7 @@ RESULTS_SCHEMA = {
                        seeds=dict(type="array", items=dict(type="integer"), minItems=1), config=dict(type="object"),
                        policies=_policies, mixture=_policies)}
 
-# %% ../nbs/04_train.ipynb #06cd6cfd
+# %% ../nbs/04_train.ipynb #f4d9b986
 def interval(
     values,  # one number per seed
     level: float = 0.95,  # coverage
@@ -1071,6 +1075,7 @@ def append_rows(
     if path.is_file() and path.stat().st_size: rows = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False), rows])
     write_text(rows.to_csv(index=False), path)
 
+# %% ../nbs/04_train.ipynb #c0fbcb56
 def policy_table(
     rows: pd.DataFrame,  # from `result_rows`, or a CSV of them
 ) -> pd.DataFrame:  # one row per policy, text "mean ± half-width"
