@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['Positive', 'Count', 'Unit', 'Rate', 'Finite', 'RewardName', 'FIELDS', 'CONFIGS', 'OPEN_IN_PAPER', 'InputError',
-           'check_out_folder', 'write_text', 'DataConfig', 'AgentConfig', 'Config', 'unknown_field', 'make_config',
-           'save_config', 'load_config', 'override']
+           'extra', 'check_out_folder', 'write_text', 'DataConfig', 'AgentConfig', 'Config', 'unknown_field',
+           'make_config', 'save_config', 'load_config', 'override']
 
-# %% ../nbs/00a_config.ipynb #f86143f4
+# %% ../nbs/00a_config.ipynb #87f74ee3
 import dataclasses
 import difflib
+import importlib
 import json
 import os
 from pathlib import Path
@@ -21,6 +22,17 @@ from pydantic.dataclasses import dataclass
 # %% ../nbs/00a_config.ipynb #a01c7402
 class InputError(ValueError):
     "Input that its user can mend: one line that names the file or field and the remedy"
+
+# %% ../nbs/00a_config.ipynb #1a011313
+def extra(
+    name: str,  # of the extra in pyproject.toml, e.g. `onnx`
+    *modules: str,  # what it brings, e.g. `onnxruntime`
+) -> list:  # the modules, imported
+    "Modules that only an optional extra installs; an `InputError` that says how, if one is missing"
+    try: return [importlib.import_module(module) for module in modules]
+    except ModuleNotFoundError as e:
+        if (e.name or "").partition(".")[0] not in {module.partition(".")[0] for module in modules}: raise  # its own mistake, not ours
+        raise InputError(f"{e.name} is not installed; pip install 'dqsstn[{name}]'") from None
 
 # %% ../nbs/00a_config.ipynb #df901133
 def check_out_folder(
