@@ -263,7 +263,7 @@ def _read_photos(source, split):
     if not len(items): raise InputError(f"{source_name(source)}: no photo with objects in split {split}; name another split or more photos")
     return items
 
-# %% ../nbs/07_cli.ipynb #06d3d43a
+# %% ../nbs/07_cli.ipynb #fe04d796
 def telling_rows(
     photos,  # table per photo with `iou_before` and `iou_after`
 ) -> list[int]:  # three rows
@@ -293,7 +293,7 @@ def _draw_figures(
     for name, fig in figures.items():
         fig.savefig(folder / f"{name}.png", dpi=100)
         plt.close(fig)
-    train.save_gif(env, episode, 0, run.classifiers["agent"], folder / "episode.gif")
+    train.save_gif(env, episode, run.classifiers["agent"], folder / "episode.gif")
 
 # %% ../nbs/07_cli.ipynb #268dff54
 def _train_and_measure(
@@ -377,10 +377,10 @@ def read_plan(
 
 _PATHS = ("voc", "coco", "images", "yolo")  # of a source
 
-# %% ../nbs/07_cli.ipynb #23338782
+# %% ../nbs/07_cli.ipynb #84823427
 _WRITTEN = {"results.json": "every number", "figures/learning.png": "how the agent learned", "figures/bins.png": "for which photos it helps",
             "figures/filmstrip.png": "what it does on the photos of largest gain, median change and largest loss of IoU",
-            "figures/episode.gif": "the first of these, moving"}
+            "figures/episode.gif": "the same, moving"}
 
 def _report(
     results: dict,  # from `make_results`

@@ -13,8 +13,8 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE
            'summarize', 'code_hash', 'identity', 'provenance', 'Run', 'make_bank', 'in_common', 'train_run',
            'windows_of', 'mixture_of', 'save_run', 'unfinished', 'load_run', 'Evaluation', 'evaluate', 'mean_of',
            'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table', 'markdown_table',
-           'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip', 'save_gif',
-           'predict', 'photo_pixels']
+           'plot_learning', 'plot_bins', 'view_pixels', 'draw_picture', 'draw_window', 'draw_step', 'class_probability',
+           'filmstrip', 'save_gif', 'predict', 'photo_pixels']
 
 # %% ../nbs/04_train.ipynb #695c8a79
 import ast
@@ -1137,7 +1137,30 @@ def view_pixels(
     views = render(env.bank.gather(index), theta, size, (0.5,) * 3, (0.5,) * 3)
     return (views.permute(0, 2, 3, 1).cpu().numpy() / 2 + 0.5).clip(0, 1)
 
-# %% ../nbs/04_train.ipynb #9a1f8607
+# %% ../nbs/04_train.ipynb #102540d1
+def draw_picture(
+    ax,  # matplotlib axes
+    pixels: np.ndarray,  # (H,W,3) in 0 … 1
+    **boxes: Tensor,  # color=(4,) in the coordinates of the picture, -1 … 1; what is not finite (photos without annotation) is not drawn
+):
+    "A picture with boxes"
+    ax.imshow(pixels, extent=(-1, 1, 1, -1))
+    for color, box in boxes.items():
+        x, y, right, bottom = box.tolist()
+        if np.isfinite(x): ax.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, color=color, lw=1.5))
+    ax.set(xlim=(-1, 1), ylim=(1, -1), xticks=[], yticks=[])
+
+def draw_window(
+    ax,  # matplotlib axes
+    env: ViewEnv,  # knows the photos
+    episode: Episode,  # what happened
+    b: int,  # which of its photos
+    t: int,  # which step
+):
+    "The whole photo with the window of an episode (C0) and the salient box (C3)"
+    index = episode.index[b : b + 1]
+    draw_picture(ax, view_pixels(env, index, whole_image(index))[0], C3=env.bank.salient_boxes[index][0], C0=window(episode.thetas[b, t : t + 1])[0])
+
 def draw_step(
     ax,  # matplotlib axes
     env: ViewEnv,  # renders
@@ -1147,15 +1170,10 @@ def draw_step(
     probability: float | None = None,  # of the class in question
 ):
     "One view of an episode with the salient box; below it the action that led here, the IoU and the classifier's probability"
-    size, theta = 128, episode.thetas[b, t]
-    ax.imshow(view_pixels(env, episode.index[b : b + 1], theta[None], size)[0])
-    box = box_in_view(theta[None], env.bank.salient_boxes[episode.index[b : b + 1]])[0].cpu()
-    known = bool(torch.isfinite(box).all())  # photos without annotation have no box
-    x, y, right, bottom = ((box + 1) / 2 * size - 0.5).tolist()
-    if known: ax.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, color="C3", lw=1.5, clip_on=True))
+    index, theta = episode.index[b : b + 1], episode.thetas[b, t : t + 1]
+    draw_picture(ax, view_pixels(env, index, theta)[0], C3=box_in_view(theta, env.bank.salient_boxes[index])[0])
     action = "start" if t == 0 else env.actions.names[episode.actions[b, t - 1]]
-    ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[])
-    lines = [action, f"IoU {episode.ious[b, t]:.2f}" if known else None, None if probability is None else f"p {probability:.2f}"]
+    lines = [action, f"IoU {episode.ious[b, t]:.2f}" if ax.patches else None, None if probability is None else f"p {probability:.2f}"]
     ax.set_xlabel("\n".join(line for line in lines if line), fontsize=8)
 
 def class_probability(
@@ -1170,7 +1188,7 @@ def class_probability(
     labels = torch.where(labels < 0, p[-1].argmax(1), labels)
     return torch.stack([q.gather(1, labels[:, None])[:, 0] for q in p], 1).cpu().numpy()
 
-# %% ../nbs/04_train.ipynb #c3da99eb
+# %% ../nbs/04_train.ipynb #784c1f20
 def filmstrip(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
@@ -1190,19 +1208,24 @@ def filmstrip(
 def save_gif(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
-    b: int,  # which of its photos
     classifier: nn.Module,  # gives the probability of the true class
     path: str | Path,  # .gif file
+    rows: list[int] | None = None,  # which photos of the episode; all if None
     fps: float = 2.0,  # frames a second
 ) -> Path:  # the file
-    "An episode as an animated GIF"
-    p = class_probability(env, Episode(*(values[b : b + 1] for values in episode)), classifier)[0]
-    fig, ax = plt.subplots(figsize=(2.6, 3.2), layout="constrained")
+    "Episodes side by side as an animated GIF: the photo with the window that moves over it, and the view through that window"
+    rows = list(range(len(episode.index)) if rows is None else rows)
+    p = class_probability(env, Episode(*(values[rows] for values in episode)), classifier)
+    fig, axes = plt.subplots(1, 2 * len(rows), figsize=(2.6 * len(rows), 1.95), squeeze=False)
+    fig.subplots_adjust(0.01, 0.28, 0.99, 0.98, 0.04)
 
     def frame(t):
-        ax.clear()
-        draw_step(ax, env, episode, b, min(t, len(p) - 1), p[min(t, len(p) - 1)])
-    FuncAnimation(fig, frame, len(p) + 3).save(path, PillowWriter(fps))
+        t = min(t, p.shape[1] - 1)  # the last view stays for a moment
+        for k, b in enumerate(rows):
+            for ax in axes[0, 2 * k : 2 * k + 2]: ax.clear()
+            draw_window(axes[0, 2 * k], env, episode, b, t)
+            draw_step(axes[0, 2 * k + 1], env, episode, b, t, p[k, t])
+    FuncAnimation(fig, frame, p.shape[1] + 4).save(path, PillowWriter(fps))
     plt.close(fig)
     return Path(path)
 

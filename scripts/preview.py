@@ -1,0 +1,154 @@
+"""The site without Quarto: nbconvert renders the prepared notebooks, this file adds what Quarto would.
+
+Markdown is read by markdown-it-py with the plugins for what the notebooks use of Quarto (callouts, attributes, captions); formulas
+become MathML, so that a page fetches nothing; the sidebar is that of _quarto.yml."""
+import html
+import re
+import shutil
+from functools import partial
+from pathlib import Path
+
+import nbformat
+import yaml
+from jinja2 import Environment, FileSystemLoader
+from latex2mathml.converter import convert
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from mdit_py_plugins.anchors import anchors_plugin
+from mdit_py_plugins.attrs import attrs_block_plugin, attrs_plugin
+from mdit_py_plugins.container import container_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from nbconvert import HTMLExporter
+from nbconvert.preprocessors import Preprocessor
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+TEMPLATES = Path(__file__).with_suffix("")
+
+def slug(title):
+    "The anchor that Pandoc gives a heading"
+    return re.sub(r"^[^a-z]+", "", re.sub(r"\s+", "-", re.sub(r"[^\w\s.-]", "", title.lower())))
+
+def colored(code, language, _):
+    "A highlighted block of code"
+    try: lexer = get_lexer_by_name(language)
+    except ClassNotFound: return ""
+    return highlight(code, lexer, HtmlFormatter(nowrap=True))
+
+def formula(tex, options):
+    "A formula as MathML"
+    return convert(tex.replace(r"\arg", r"\operatorname{arg}"), display="block" if options["display_mode"] else "inline")
+
+def anchors(state):
+    "Take an anchor in braces off the end of a heading"
+    for heading, inline in zip(state.tokens, state.tokens[1:]):
+        if heading.type == "heading_open" and (named := re.search(r"\s*\{#([\w-]+)\}$", inline.content)):
+            heading.meta["id"], inline.content = named[1], inline.content[:named.start()]
+
+def headings(state):
+    "Give a heading its anchor; one at the start of a callout is its title, not one of the page"
+    for before, opening, _, closing in zip([None, *state.tokens], state.tokens, state.tokens[1:], state.tokens[2:]):
+        if opening.type != "heading_open": continue
+        opening.attrs |= opening.meta
+        if before and before.type == "container_div_open":
+            opening.tag = closing.tag = "p"
+            opening.attrs = {"class": "callout-title"}
+
+def callout(self, tokens, i, options, env):
+    "The start or the end of a fenced div: a callout becomes an aside with a title"
+    if tokens[i].nesting < 0: return "</aside>\n"
+    kind, title = (re.search(pattern, tokens[i].info) for pattern in (r"\.callout-(\w+)", r'title="([^"]*)"'))
+    kind = kind[1] if kind else "div"
+    return f'<aside class="callout {kind}">\n' + (f'<p class="callout-title">{html.escape(title[1])}</p>\n' if title else "")
+
+def figures(state):
+    "A picture alone in its paragraph is a figure, and what stands in the brackets its caption; `fig-alt` is its alternative text"
+    tokens = state.tokens
+    for before, inline, after in zip(tokens, tokens[1:], tokens[2:]):
+        if inline.type != "inline" or before.type != "paragraph_open" or [t.type for t in inline.children] != ["image"]: continue
+        image = inline.children[0]
+        before.tag = after.tag = "figure"
+        caption = Token("html_inline", "", 0, content="<figcaption>")
+        inline.children += [caption, *image.children, Token("html_inline", "", 0, content="</figcaption>")]
+        if alt := image.attrs.pop("fig-alt", None): image.children = [Token("text", "", 0, content=alt)]
+
+def site_links(pages, address, state):
+    "Links to notebooks, and by address to the site itself, become links to the pages of the preview"
+    for token in (t for inline in state.tokens for t in inline.children or []):
+        target = str(token.attrs.get("href", "")).removeprefix(address + "/")
+        name, hash_, anchor = target.partition("#")
+        if token.type == "link_open": token.attrs["href"] = pages.get(name, name) + hash_ + anchor
+
+def markdown(pages, address):
+    "The reader of Markdown: source → HTML"
+    md = MarkdownIt("commonmark", dict(html=True, highlight=colored)).enable(["table", "strikethrough"])
+    md.use(anchors_plugin, max_level=4, slug_func=slug).use(attrs_plugin, spans=True, allowed=None).use(attrs_block_plugin)
+    md.use(dollarmath_plugin, renderer=formula, double_inline=True)
+    md.use(container_plugin, "div", validate=lambda info, *_: info.strip().startswith("{"), render=callout)
+    md.core.ruler.before("inline", "anchors_of_headings", anchors)
+    md.core.ruler.push("headings", headings)
+    md.core.ruler.push("figures", figures)
+    md.core.ruler.push("site_links", partial(site_links, pages, address))
+    return lambda source: md.render(source)
+
+class CellOptions(Preprocessor):
+    "Reads the `#|` options of code cells as Quarto does: what is hidden, labels, captions and alternative texts"
+    def preprocess_cell(self, cell, resources, index):
+        if cell.cell_type != "code": return cell, resources
+        lines = cell.source.splitlines()
+        options = dict(re.fullmatch(r"#\|\s*([\w-]+):?\s*(.*)", line).groups() for line in lines if line.startswith("#|"))
+        cell.source = "\n".join(line for line in lines if not line.startswith("#|")).strip()
+        cell.metadata.transient = dict(remove_source=options.get("echo") == "false")
+        if options.get("output") == "false": cell.outputs = []
+        text = {key: yaml.safe_load(options[key]) for key in ("fig-cap", "fig-alt", "tbl-cap") if key in options}
+        label, pictures = options.get("label", ""), [o for o in cell.outputs if {"image/png", "image/gif"} & o.get("data", {}).keys()]
+        for output in pictures: as_figure(output, label if output is pictures[0] else "", text.get("fig-alt", ""), text.get("fig-cap", "") if output is pictures[-1] else "")
+        if label and not pictures and cell.outputs: cell.id = label
+        if "tbl-cap" in text: cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/markdown": f"*{text['tbl-cap']}*"}))
+        return cell, resources
+
+def as_figure(output, label, alt, caption):
+    "Turn a picture among the outputs into a figure with a caption"
+    kind = "image/gif" if "image/gif" in output.data else "image/png"
+    data = output.data[kind].replace("\n", "")
+    note = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    output.data = {"text/html": f'<figure{f" id={chr(34)}{label}{chr(34)}" * bool(label)}><img src="data:{kind};base64,{data}" alt="{html.escape(alt)}">{note}</figure>'}
+
+def read(path):
+    "A prepared notebook or Markdown file → notebook, front matter"
+    if path.suffix == ".ipynb":
+        nb = nbformat.read(path, 4)
+        front = next(cell for cell in nb.cells if cell.cell_type == "raw")
+        nb.cells.remove(front)
+        return nb, yaml.safe_load(front.source.strip().strip("-"))
+    _, front, text = path.read_text().split("---\n", 2)
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), yaml.safe_load(front)
+
+def preview(proc, out):
+    "Render all pages of _proc/ that the sidebar names into `out`; the files written"
+    website = yaml.safe_load((proc/"nbdev.yml").read_text())["website"]
+    sections = yaml.safe_load((proc/"_quarto.yml").read_text())["website"]["sidebar"]["contents"]
+    sources = {name: read(proc/name) for section in sections for name in section["contents"]}
+    pages = {name: front.get("output-file", f"{Path(name).stem}.html") for name, (_, front) in sources.items()}
+    out.mkdir(parents=True)
+    shutil.copytree(proc/"images", out/"images")
+    exporter = HTMLExporter(template_name="basic", preprocessors=[CellOptions], exclude_input_prompt=True, exclude_output_prompt=True, exclude_anchor_links=True)
+    exporter.register_filter("markdown2html", markdown(pages, website["site-url"]))
+    page = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=False).get_template("page.html.j2")  # noqa: S701  our own notebooks
+    menu = [(section["section"], [(pages[name], sources[name][1]["title"]) for name in section["contents"]]) for section in sections]
+    order, written = list(sources), []
+    for name, (nb, front) in sources.items():
+        body, _ = exporter.from_notebook_node(nb)
+        headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body)
+        i = order.index(name)
+        near = [(pages[n], sources[n][1]["title"]) if n else None for n in (order[i - 1] if i else None, order[i + 1] if i + 1 < len(order) else None)]
+        text = page.render(site=website, front=front, menu=menu, current=pages[name], body=body, headings=headings, near=near, markdown=markdown(pages, website["site-url"]))
+        written.append(out/pages[name])
+        written[-1].write_text(text)
+    shutil.copy(TEMPLATES/"style.css", out)
+    styles = {"light": "friendly", "dark": "monokai"}
+    css = [f'[data-theme="{theme}"] {line}' for theme, style in styles.items() for line in HtmlFormatter(style=style).get_style_defs(".highlight").splitlines()]
+    (out/"code.css").write_text("\n".join(css) + "\n")
+    return written
