@@ -27,6 +27,7 @@ def add_badges(name, config, nb):
     place = f"{config.user}/{config.repo}/blob/{config.branch}/{config.nbs_path.name}/{name}"
     links = {"View on GitHub": ("images/badge-github.svg", f"https://github.com/{place}"),
              "Open in Colab": ("images/badge-colab.svg", f"https://colab.research.google.com/github/{place}")}
+    if name == config.readme_nb: return
     front = next(i for i, cell in enumerate(nb.cells) if cell.cell_type == "raw")
     nb.cells.insert(front + 1, nbformat.v4.new_markdown_cell(" ".join(f"[![{text}]({picture})]({url})" for text, (picture, url) in links.items())))
 
@@ -58,8 +59,10 @@ def name_code(nb):
     for cell in (c for c in nb.cells if c not in docs):
         if cell.cell_type == "code" and cell.source.startswith(FOLD):
             cell.source = cell.source.removeprefix(FOLD)
+            nodes = [n for n in ast.parse(cell.source).body if isinstance(n, ast.ClassDef)]
+            methods = [f"{n.name}.{m.name}".lower() for n in nodes for m in n.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
             names = [f"[`{name}`]{links[name]}{{id=\"{name.lower()}\"}}" for name in defined(cell.source) if name in links]
-            if names: cells.append(nbformat.v4.new_markdown_cell("### " + ", ".join(names)))
+            if names: cells.append(nbformat.v4.new_markdown_cell("### " + ", ".join(names) + "".join(f'[]{{id="{m}"}}' for m in methods)))
         cells.append(cell)
     nb.cells = cells
 

@@ -18,7 +18,8 @@ from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.attrs import attrs_block_plugin, attrs_plugin
 from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
-from nbconvert import HTMLExporter
+from nbconvert import HTMLExporter, TemplateExporter
+from nbconvert.filters import Highlight2HTML
 from nbconvert.preprocessors import Preprocessor
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -109,6 +110,15 @@ class CellOptions(Preprocessor):
         if "tbl-cap" in text: cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/markdown": f"*{text['tbl-cap']}*"}))
         return cell, resources
 
+class Body(HTMLExporter):
+    "nbconvert's HTML without its last pass, which parses the page again to sanitize it and to describe its pictures: ours are"
+    template_name, preprocessors = "basic", [CellOptions]
+    exclude_input_prompt = exclude_output_prompt = exclude_anchor_links = True
+    def from_notebook_node(self, nb, resources=None, **kwargs):
+        self.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=self))
+        self.register_filter("clean_html", lambda text: text)
+        return TemplateExporter.from_notebook_node(self, nb, resources, **kwargs)
+
 def as_figure(output, label, alt, caption):
     "Turn a picture among the outputs into a figure with a caption"
     kind = "image/gif" if "image/gif" in output.data else "image/png"
@@ -134,8 +144,8 @@ def preview(proc, out):
     pages = {name: front.get("output-file", f"{Path(name).stem}.html") for name, (_, front) in sources.items()}
     out.mkdir(parents=True)
     shutil.copytree(proc/"images", out/"images")
-    exporter = HTMLExporter(template_name="basic", preprocessors=[CellOptions], exclude_input_prompt=True, exclude_output_prompt=True, exclude_anchor_links=True)
-    exporter.register_filter("markdown2html", markdown(pages, website["site-url"]))
+    to_html, exporter = markdown(pages, website["site-url"]), Body()
+    exporter.register_filter("markdown2html", to_html)
     page = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=False).get_template("page.html.j2")  # noqa: S701  our own notebooks
     menu = [(section["section"], [(pages[name], sources[name][1]["title"]) for name in section["contents"]]) for section in sections]
     order, written = list(sources), []
@@ -144,7 +154,7 @@ def preview(proc, out):
         headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body)
         i = order.index(name)
         near = [(pages[n], sources[n][1]["title"]) if n else None for n in (order[i - 1] if i else None, order[i + 1] if i + 1 < len(order) else None)]
-        text = page.render(site=website, front=front, menu=menu, current=pages[name], body=body, headings=headings, near=near, markdown=markdown(pages, website["site-url"]))
+        text = page.render(site=website, front=front, menu=menu, current=pages[name], body=body, headings=headings, near=near, markdown=to_html)
         written.append(out/pages[name])
         written[-1].write_text(text)
     shutil.copy(TEMPLATES/"style.css", out)

@@ -65,7 +65,7 @@ def visits(site, browser):
         tab, complaints = browser.new_page(viewport=dict(width=width, height=844)), []
         tab.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
         tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("requestfailed", lambda request: complaints.append(request.url[:80]))
+        tab.on("requestfailed", lambda request: complaints.append(request.url[:80]) if request.failure != "net::ERR_ABORTED" else None)
         for page in PAGES:
             complaints.clear()
             tab.goto(f"file://{site/page}", wait_until="load")
