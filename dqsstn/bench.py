@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -276,14 +276,14 @@ def sb3_model(
 
 # %% ../nbs/08_bench.ipynb #839cffa3
 def sb3_case(
-    model,  # from `sb3_model`
+    model: Any,  # from `sb3_model`
     n: int,  # transitions of a call
 ) -> Case:
     "So many transitions of stable-baselines3's DQN"
     return lambda: (n, seconds_of(partial(model.learn, n, reset_num_timesteps=False), model.device))
 
 def sb3_bytes(
-    model,  # from `sb3_model`
+    model: Any,  # from `sb3_model`
 ) -> float:
     "Bytes of a transition in its replay memory"
     buffer = model.replay_buffer

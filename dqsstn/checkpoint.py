@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,7 @@ def before(
     return path.with_name(f"{path.name}.before")
 
 def plain(
-    value,  # nested dicts, lists and tuples of tensors, numbers and texts
+    value: Any,  # nested dicts, lists and tuples of tensors, numbers and texts
 ):
     "`value` of nothing but Python's and PyTorch's own types, which can be read without running code: numpy's numbers become Python's"
     if isinstance(value, dict): return {key: plain(v) for key, v in value.items()}
@@ -231,7 +232,7 @@ def state(
                 parts={name: part.state_dict() for name, part in self.parts().items()})
 
 def sound(
-    state,  # nested dicts, lists and tuples of tensors and whatever
+    state: Any,  # nested dicts, lists and tuples of tensors and whatever
 ) -> bool:
     "Whether all numbers in its tensors are finite"
     if isinstance(state, dict): return all(map(sound, state.values()))

@@ -8,7 +8,7 @@ __all__ = ['app', 'data_app', 'Commands', 'remedy', 'main', 'plain', 'write_json
            'telling_rows', 'Plan', 'read_plan', 'check_comparable', 'check_csv', 'numbers', 'study_items', 'study_name',
            'check_study']
 
-# %% ../nbs/07_cli.ipynb #6c4cbbe4
+# %% ../nbs/07_cli.ipynb #dbd1fe7b
 import errno
 import inspect
 import json
@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial, wraps
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -61,14 +61,16 @@ def remedy(
                 "or --set memory_limit_gb=X to keep less of the photos")
     return ""
 
-# %% ../nbs/07_cli.ipynb #d5ca1ef8
-app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+# %% ../nbs/07_cli.ipynb #c060b8bf
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Count what a data set holds.")
 app.add_typer(data_app, name="data")
 
 def main():
     "What the command `dqsstn` runs"
     app(prog_name="dqsstn")
+
+def _configs(incomplete: str): return [name for name in CONFIGS if name.startswith(incomplete)]  # for the shell's Tab key
 
 def _show_version(wanted: bool):
     if wanted:
@@ -80,9 +82,9 @@ def _show_version(wanted: bool):
 def _start(version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False):
     """An agent learns by deep Q-learning to zoom into the most salient object of a photo, before a classifier names it."""
 
-# %% ../nbs/07_cli.ipynb #ff381696
+# %% ../nbs/07_cli.ipynb #bf621443
 def plain(
-    value,  # nested dicts and lists of numbers, texts, paths, arrays and tensors
+    value: Any,  # nested dicts and lists of numbers, texts, paths, arrays and tensors
 ):
     "`value` as JSON knows it; a number that is not finite becomes None"
     if isinstance(value, dict): return {str(k): plain(v) for k, v in value.items()}
@@ -92,7 +94,7 @@ def plain(
     return str(value) if isinstance(value, Path) else value
 
 def write_json(
-    value,  # anything that `plain` takes
+    value: Any,  # anything that `plain` takes
     path: Path | None,  # file; `-` for standard output; None: nothing is written
 ):
     "Write `value` as JSON"
@@ -263,9 +265,9 @@ def _read_photos(source, split):
     if not len(items): raise InputError(f"{source_name(source)}: no photo with objects in split {split}; name another split or more photos")
     return items
 
-# %% ../nbs/07_cli.ipynb #fe04d796
+# %% ../nbs/07_cli.ipynb #e71ae951
 def telling_rows(
-    photos,  # table per photo with `iou_before` and `iou_after`
+    photos: Any,  # table per photo with `iou_before` and `iou_after`
 ) -> list[int]:  # three rows
     "The photos of largest gain, median change and largest loss of IoU"
     order = (photos.iou_before - photos.iou_after).to_numpy().argsort(kind="stable")
@@ -448,13 +450,13 @@ def _describe(
     _print_table(pd.DataFrame({"% of photos": shares}), f"{source_name(source)}, split {split}: {figures['n_images']} photos", "photos")
     _print_table(pd.DataFrame({"salient in … photos": figures["class_counts"]}), None, "class")
 
-# %% ../nbs/07_cli.ipynb #39518d3c
+# %% ../nbs/07_cli.ipynb #7ae37913
 @app.command("train")
 @with_source
 def _train_command(
     ctx: typer.Context,
     source: DataSource,
-    config: Annotated[str | None, typer.Option(metavar="NAME|FILE", help=f"A configuration: {', '.join(CONFIGS)}, or a JSON file of fields.")] = None,
+    config: Annotated[str | None, typer.Option(metavar="NAME|FILE", autocompletion=_configs, help=f"A configuration: {', '.join(CONFIGS)}, or a JSON file of fields.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run folder to make.")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a training that was stopped or killed.")] = None,
     save_every: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between two checkpoints; 0: as many as possible.")] = 60,
@@ -620,10 +622,10 @@ def study_name(
     n = sample_settings(source)
     return f"built-in sample, {n['n_train']} training and {n['n_test']} test photos for each seed"
 
-# %% ../nbs/07_cli.ipynb #85071a47
+# %% ../nbs/07_cli.ipynb #714e6cf9
 def check_study(
     out: Path,  # folder of a study, there or not
-    config,  # `Config` that is to run in it
+    config: Config,  # that is to run in it
     data: str,  # its photos
 ) -> str:  # data
     "An `InputError` if `out` holds the results of another configuration or of other photos"
@@ -664,7 +666,7 @@ def _print_report(csv, out=None):
         for k in range(0, len(table.columns), 6): _print_table(table.iloc[:, k : k + 6], None, "")
     if out: typer.echo(f"{out / 'tables.md'}: these tables\n{csv}: every number, with where it comes from\n{out / 'figures'}: figures")
 
-# %% ../nbs/07_cli.ipynb #765424b6
+# %% ../nbs/07_cli.ipynb #62ef9a2b
 _study = partial(typer.Option, rich_help_panel="What to reproduce")
 
 @app.command("reproduce")
@@ -680,7 +682,7 @@ def _reproduce(
     rewards: Annotated[list[str] | None, _study(metavar="LIST", help="Only these agents in Table 1: discrete_iou,combined. Default: all five.")] = None,
     levels: Annotated[list[str] | None, _study(metavar="LIST", help="Only these IoUs in Figure 4: 0.1,0.5,0.9. Default: 0.05 to 1.0, 20 of them.")] = None,
     n_seeds: Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="Repetitions: seeds 0 to N - 1.")] = 3,
-    config: Annotated[str | None, typer.Option(metavar="NAME|FILE", help=f"A configuration: {', '.join(CONFIGS)}, or a JSON file of fields. "
+    config: Annotated[str | None, typer.Option(metavar="NAME|FILE", autocompletion=_configs, help=f"A configuration: {', '.join(CONFIGS)}, or a JSON file of fields. "
                                                "Default: study for the sample, paper for photos.")] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="The split to test on.")] = "val",
     workers: Annotated[int | None, typer.Option("--jobs", min=1, metavar="N", help="Rows made side by side. Default: one for each CPU core; 1 on a GPU.")] = None,
@@ -745,11 +747,11 @@ def _report_again(
     if out: report.write_report(csv, out)
     _print_report(csv, out)
 
-# %% ../nbs/07_cli.ipynb #0e3ae0a7
+# %% ../nbs/07_cli.ipynb #b73ab5f7
 @app.command("bench")
 def _bench(
     ctx: typer.Context,
-    config: Annotated[str, typer.Option(metavar="NAME|FILE", help=f"What to measure: {', '.join(CONFIGS)}, or a JSON file of fields.")] = "demo",
+    config: Annotated[str, typer.Option(metavar="NAME|FILE", autocompletion=_configs, help=f"What to measure: {', '.join(CONFIGS)}, or a JSON file of fields.")] = "demo",
     repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Measurements of loop, ceilings and alternatives.")] = 20,
     more: Annotated[bool, typer.Option("--more", help="Also other precisions, compiled, and how the speed grows.")] = False,
     alone: Annotated[bool, typer.Option("--alone", help="Leave out the alternatives: stable-baselines3, and pixels in the memory.")] = False,

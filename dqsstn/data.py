@@ -43,6 +43,7 @@ from fastai.vision.augment import FlipItem
 from fastai.vision.core import TensorBBox
 from fastai.vision.data import ImageBlock
 from fastcore.basics import patch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageFilter, ImageOps
 from sklearn.datasets import load_digits, load_sample_images
@@ -726,7 +727,7 @@ def sample_items(
 
 # %% ../nbs/00_data.ipynb #2bdea8f0
 def show_boxes(
-    ax,  # matplotlib axes that show the photo
+    ax: Axes,  # that show the photo
     boxes: Sequence,  # (x1, y1, x2, y2) in pixels, salient one first
 ):
     "Draws boxes over a photo: the salient one thick and in colour, the others thin and white"

@@ -10,7 +10,8 @@ __all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'measures', 'translation', 'zoom', '
 
 # %% ../nbs/01_env.ipynb #9551c120
 from dataclasses import dataclass
-from typing import Callable, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Callable, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -114,7 +115,7 @@ def mirror(
 def identity_theta(
     n: int,  # number of episodes B
     flip: Tensor | None = None,  # (B,) bool: which of them start mirrored
-    device="cpu",  # where theta lives
+    device: str | torch.device = "cpu",  # where theta lives
 ) -> Tensor:  # (B, 2, 3) float32
     "The transforms that show the whole photo"
     theta = torch.eye(2, 3, device=device).repeat(n, 1, 1)
@@ -166,8 +167,8 @@ def render(
     source: Tensor,  # (B, 3, S, S) photos, uint8 or float in [0, 255]
     theta: Tensor,  # (B, 2, 3) float32, source ← view
     size: int,  # side of the views, in pixels
-    mean=IMAGENET_MEAN,  # per channel, for pixels in [0, 1]: three numbers, or a (3,) tensor on the device
-    std=IMAGENET_STD,  # likewise
+    mean: Sequence[float] | Tensor = IMAGENET_MEAN,  # per channel, for pixels in [0, 1]: three numbers, or a (3,) tensor on the device
+    std: Sequence[float] | Tensor = IMAGENET_STD,  # likewise
 ) -> Tensor:  # (B, 3, size, size) float32, normalised; 0 outside the photo
     "The views of `source` through `theta`, sampled once"
     mean, std = _channels(mean, theta), _channels(std, theta)
@@ -178,8 +179,8 @@ def render(
 
 def to_pixels(
     view: Tensor,  # (B, 3, H, W) normalised
-    mean=IMAGENET_MEAN,  # the mean that it was normalised with
-    std=IMAGENET_STD,  # likewise
+    mean: Sequence[float] | Tensor = IMAGENET_MEAN,  # the mean that it was normalised with
+    std: Sequence[float] | Tensor = IMAGENET_STD,  # likewise
 ) -> Tensor:  # (B, 3, H, W) uint8
     "The view as a person sees it: the normalisation undone"
     pixels = (view * (255 * _channels(std, view))).add_(255 * _channels(mean, view))
@@ -237,13 +238,13 @@ class ViewEnv:
     "B episodes in lock-step over the photos of a bank; nothing is changed in place"
     def __init__(
         self,
-        bank,  # an `ImageBank`, or what has its `gather(index)`, `salient_boxes` and `device`
+        bank: Any,  # an `ImageBank`, or what has its `gather(index)`, `salient_boxes` and `device`
         actions: ActionSet | None = None,  # what the agent can do; default `paper_actions()`
         horizon: int = 10,  # T, the steps of an episode
         view_size: int = 224,  # side of a view, in pixels
         measure: str = "iou",  # what `iou` returns: 'iou' or 'coverage'
-        mean=IMAGENET_MEAN,  # of the views' normalisation, per channel
-        std=IMAGENET_STD,  # likewise
+        mean: Sequence[float] = IMAGENET_MEAN,  # of the views' normalisation, per channel
+        std: Sequence[float] | Tensor = IMAGENET_STD,  # likewise
     ):
         if measure not in measures: raise InputError(f"measure is {measure!r}: choose one of {', '.join(measures)}")
         if horizon < 1: raise InputError(f"horizon is {horizon}: an episode needs at least 1 step")
@@ -265,7 +266,7 @@ class ViewEnv:
 @patch
 def reset(
     self: ViewEnv,
-    index,  # (B,) numbers of photos in the bank, a tensor or a list
+    index: Tensor | list[int],  # (B,) numbers of photos in the bank
     flip: Tensor | None = None,  # (B,) bool: which episodes see their photo mirrored
     theta: Tensor | None = None,  # (B, 2, 3) start windows; default: the whole photo
 ) -> State:

@@ -17,7 +17,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -234,7 +234,7 @@ KEPT = ("baseline", "discrete_iou")  # whose classifiers are kept, for the films
 CLUTTER = 0.4  # th of Table 4: share of the salient box that other boxes cover
 
 def to_hex(
-    mask,  # (N,) true or false
+    mask: Sequence[bool] | np.ndarray,  # (N,)
 ) -> str:  # a quarter of N digits
     "Which photos, as text that fits into a cell of a table"
     return np.packbits(np.asarray(mask, bool)).tobytes().hex()
@@ -418,7 +418,7 @@ def speed(
 # %% ../nbs/04a_experiments.ipynb #e0f3acee
 def seconds_of(
     method: str,  # base, agent or job
-    argument,  # configuration, or job
+    argument: Config | Job,  # what it works on
     rates: tuple[float, float],  # from `speed`
     n: dict,  # photos of fit, valid and test
 ) -> float:

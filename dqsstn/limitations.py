@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgba
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
@@ -40,7 +41,7 @@ def overlap_examples(
     return [int(i) for i in (np.nanargmin(below), np.nanargmax(below), np.nanargmin(above), np.nanargmax(above))]
 
 def plot_outlines(
-    ax,  # matplotlib axes
+    ax: Axes,  # where to draw
     item: Item,  # one photo
     classes: tuple[str, ...],  # their names
 ):

@@ -105,7 +105,7 @@ class ReplayMemory:
         self,
         capacity: int,  # number of transitions kept
         fingerprint: str = "",  # of the `ImageBank` that the indices point into
-        device="cpu",  # where the tensors live
+        device: str | torch.device = "cpu",  # where the tensors live
     ):
         self.capacity, self.fingerprint, self.device = int(capacity), fingerprint, torch.device(device)
         self.position = self.length = 0
@@ -314,7 +314,7 @@ LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 
 
 def lite0_weights(
-    path=None,  # the package's .pth file; default: where it is installed
+    path: str | Path | None = None,  # the package's .pth file; default: where it is installed
 ) -> dict:
     "ImageNet weights of `tf_efficientnet_lite0`, under timm's names, from a file whose checksum is known"
     if path is None:

@@ -16,7 +16,7 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE
            'plot_learning', 'plot_bins', 'view_pixels', 'draw_picture', 'draw_window', 'draw_step', 'class_probability',
            'filmstrip', 'save_gif', 'predict', 'photo_pixels']
 
-# %% ../nbs/04_train.ipynb #695c8a79
+# %% ../nbs/04_train.ipynb #fc2b85b5
 import ast
 import copy
 import ctypes
@@ -26,11 +26,12 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 import fastai
 import matplotlib.pyplot as plt
@@ -49,6 +50,7 @@ from fastai.torch_core import find_bs
 from fastcore.basics import patch
 from fastcore.foundation import L
 from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from PIL import Image
 from scipy import stats
@@ -811,7 +813,7 @@ class Run(NamedTuple):
     metrics: pd.DataFrame  # the agent's training, one row per epoch
     seen: dict  # digest → name of each training photo
 
-# %% ../nbs/04_train.ipynb #27818918
+# %% ../nbs/04_train.ipynb #38c3ef61
 def make_bank(
     items: Items,  # a split
     config: Config,  # sizes and device
@@ -824,7 +826,7 @@ def make_bank(
 
 def in_common(
     bank: ImageBank,  # photos
-    digests,  # of other photos
+    digests: Iterable[str],  # of other photos
 ) -> str:  # empty if there is none
     "Which photos of a bank show what one of the others shows, in words"
     others = set(digests)
@@ -1038,9 +1040,9 @@ RESULTS_SCHEMA = {
                        seeds=dict(type="array", items=dict(type="integer"), minItems=1), config=dict(type="object"),
                        policies=_policies, mixture=_policies)}
 
-# %% ../nbs/04_train.ipynb #f4d9b986
+# %% ../nbs/04_train.ipynb #85b74bc6
 def interval(
-    values,  # one number per seed
+    values: Sequence[float],  # one number per seed
     level: float = 0.95,  # coverage
 ) -> tuple[float, float]:  # mean, half-width (NaN for one seed)
     "Mean and half-width of the t-interval over seeds"
@@ -1049,7 +1051,7 @@ def interval(
     return float(x.mean()), float(stats.t.ppf((1 + level) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
 
 def plus_minus(
-    values,  # one number per seed
+    values: Sequence[float],  # one number per seed
 ) -> str:  # one decimal
     "Mean and interval as text; of one seed, its number"
     mean, half = interval(values)
@@ -1137,9 +1139,9 @@ def view_pixels(
     views = render(env.bank.gather(index), theta, size, (0.5,) * 3, (0.5,) * 3)
     return (views.permute(0, 2, 3, 1).cpu().numpy() / 2 + 0.5).clip(0, 1)
 
-# %% ../nbs/04_train.ipynb #102540d1
+# %% ../nbs/04_train.ipynb #9fc38ae8
 def draw_picture(
-    ax,  # matplotlib axes
+    ax: Axes,  # where to draw
     pixels: np.ndarray,  # (H,W,3) in 0 … 1
     **boxes: Tensor,  # color=(4,) in the coordinates of the picture, -1 … 1; what is not finite (photos without annotation) is not drawn
 ):
@@ -1151,7 +1153,7 @@ def draw_picture(
     ax.set(xlim=(-1, 1), ylim=(1, -1), xticks=[], yticks=[])
 
 def draw_window(
-    ax,  # matplotlib axes
+    ax: Axes,  # where to draw
     env: ViewEnv,  # knows the photos
     episode: Episode,  # what happened
     b: int,  # which of its photos
@@ -1162,7 +1164,7 @@ def draw_window(
     draw_picture(ax, view_pixels(env, index, whole_image(index))[0], C3=env.bank.salient_boxes[index][0], C0=window(episode.thetas[b, t : t + 1])[0])
 
 def draw_step(
-    ax,  # matplotlib axes
+    ax: Axes,  # where to draw
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
     b: int,  # which of its photos

@@ -119,6 +119,7 @@ def test_public_names_have_docments(path):
         functions = [node] if isinstance(node, ast.FunctionDef) else [m for m in node.body if getattr(m, "name", "") == "__init__"]
         arguments = [a for f in functions for a in [*f.args.args, *f.args.kwonlyargs] if a.arg not in ("self", "cls")]
         missing += [f"{node.name}: {a.arg} has no docment" for a in arguments if "#" not in lines[a.lineno - 1]]
+        missing += [f"{node.name}: {a.arg} has no type" for a in arguments if a.annotation is None]
     assert not missing, "\n".join(missing)
 
 @every_notebook
