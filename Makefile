@@ -37,13 +37,11 @@ export: $(ENV)  ## write dqsstn/ and README.md from the notebooks
 	$(PY) -c "from nbdev.doclinks import nbdev_export; nbdev_export()"
 	$(PY) scripts/readme.py
 
-docs: $(ENV)  ## make the site in _docs/ (needs Quarto)
-	$(PY) -c "from nbdev.quarto import nbdev_sidebar, proc_nbs, refresh_quarto_yml; refresh_quarto_yml(); nbdev_sidebar.__wrapped__(); proc_nbs(n_workers=0, force=True)"
-	quarto render _proc --no-cache
-	rm -rf _docs && mv _proc/_docs _docs
+docs: $(ENV)  ## make the site in _docs/: with Quarto where it is installed, otherwise a preview of the same pages
+	$(PY) scripts/docs.py
 
 clean:  ## remove what the other targets made, but for .venv
-	rm -rf _proc _docs nbs/nbdev.yml nbs/sidebar.yml demo-run build *.egg-info .pytest_cache .ruff_cache .hypothesis nbs/.hypothesis
+	rm -rf _proc _docs nbs/nbdev.yml demo-run dist build *.egg-info .pytest_cache .ruff_cache .hypothesis nbs/.hypothesis
 
 $(VENV)/bin/python:
 	@found=; for p in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
