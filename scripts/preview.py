@@ -5,7 +5,9 @@ become MathML, so that a page fetches nothing; the sidebar is that of _quarto.ym
 import html
 import re
 import shutil
+from base64 import b64decode
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import nbformat
@@ -21,6 +23,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from nbconvert import HTMLExporter, TemplateExporter
 from nbconvert.filters import Highlight2HTML
 from nbconvert.preprocessors import Preprocessor
+from PIL import Image
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
@@ -120,11 +123,13 @@ class Body(HTMLExporter):
         return TemplateExporter.from_notebook_node(self, nb, resources, **kwargs)
 
 def as_figure(output, label, alt, caption):
-    "Turn a picture among the outputs into a figure with a caption"
+    "Turn a picture among the outputs into a figure with a caption; a wide one, which a phone lets the reader move"
     kind = "image/gif" if "image/gif" in output.data else "image/png"
     data = output.data[kind].replace("\n", "")
-    note = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    output.data = {"text/html": f'<figure{f" id={chr(34)}{label}{chr(34)}" * bool(label)}><img src="data:{kind};base64,{data}" alt="{html.escape(alt)}">{note}</figure>'}
+    width = Image.open(BytesIO(b64decode(data))).width
+    opening = f"""<figure{f' id="{label}"' * bool(label)}{' class="wide"' * (width > 500)}>"""
+    note = f"<figcaption>{html.escape(caption)}</figcaption>" * bool(caption)
+    output.data = {"text/html": f'{opening}<img src="data:{kind};base64,{data}" alt="{html.escape(alt)}">{note}</figure>'}
 
 def read(path):
     "A prepared notebook or Markdown file → notebook, front matter"
