@@ -8,7 +8,7 @@ __all__ = ['TRACKERS', 'FILES', 'CARD', 'METHOD', 'tensorboard_callback', 'resul
            'read_results', 'PretrainedRun', 'shares', 'policy_results', 'bin_results', 'compared_text',
            'limit_sentences', 'bullets', 'run_evaluation', 'run_training', 'eval_results', 'method_card']
 
-# %% ../nbs/12_hub.ipynb #94fad6d1
+# %% ../nbs/12_hub.ipynb #c1b66595
 import json
 import os
 import re
@@ -30,7 +30,7 @@ from .config import Config, InputError, check_out_folder, extra
 from .experiments import CLUTTER
 from .limitations import class_counts, clutter_gap, named, questioned_class, share_text, shared_photos
 from .results import TABLE1, bootstrap, caption, compare, comparison_table, oracle_shares, points
-from .train import POLICIES, Run, load_run, markdown_table, plus_minus, save_run
+from .train import Run, load_run, markdown_table, plus_minus, save_run
 
 # %% ../nbs/12_hub.ipynb #e77baa9c
 def tensorboard_callback(
@@ -100,7 +100,7 @@ def wandb_callback(
             if self.tracked: self.tracked.finish()
     return FollowTraining(log_preds=False)
 
-# %% ../nbs/12_hub.ipynb #c26b5d46
+# %% ../nbs/12_hub.ipynb #5c284629
 class WandbTracker:
     "Follows a run in Weights & Biases: a W&B run for each training, and one for the results, in a group"
     def __init__(self,
@@ -125,7 +125,7 @@ class WandbTracker:
         "A new W&B run"
         self.out.mkdir(parents=True, exist_ok=True)
         with self.one_line():
-            return self.wandb.init(project=os.environ.get("WANDB_PROJECT", "dqsstn"), group=self.out.absolute().name, name=name, job_type=kind, dir=self.out,
+            return self.wandb.init(project=os.environ.get("WANDB_PROJECT", "dqsstn"), group=self.out.absolute().name, name=name, job_type=kind, dir=self.out.absolute(),
                                    config=asdict(self.config), settings=self.settings, reinit="finish_previous")
 
     @contextmanager
@@ -162,7 +162,7 @@ def shareable(
     if about.get("command"): about = about | dict(command=without_folders(about["command"]))
     return run._replace(config=replace(config, weights=weights), provenance=about, seen=dict.fromkeys(run.seen, ""))
 
-# %% ../nbs/12_hub.ipynb #a223699a
+# %% ../nbs/12_hub.ipynb #d6b2ff1e
 FILES = ("config.json", "provenance.json", "train_photos.json", "metrics.csv", "results.json", "q_net.safetensors", "classifier_*.safetensors")
 
 @contextmanager
@@ -173,8 +173,8 @@ def hub_errors(
     try: yield
     except InputError: raise
     except (OSError, ValueError, HTTPError) as e:
-        why = str(e).strip().split("\n")[0].rstrip(".")
-        raise InputError(f"{name}: not to be had on the hub ({why}); check name and network, log in with `hf auth login`, or name a run folder") from None
+        why = getattr(e, "server_message", None) or str(e).strip().split("\n")[0].rstrip(".")
+        raise InputError(f"{name}: not possible on the hub ({why}); check the name and the network, or log in with `hf auth login`") from None
 
 def fetched(
     name: str | Path,  # a run folder, or `owner/name` on the hub
@@ -265,7 +265,7 @@ def bin_results(
     rows = {f"{a['low']:.1f} to {a['high']:.1f}": {"photos": f"{a['n']}", "baseline, %": shares(a, a["n"]), "agent, %": shares(b, b["n"])} for a, b in pairs}
     return pd.DataFrame.from_dict(rows, orient="index")
 
-# %% ../nbs/12_hub.ipynb #287f6b7c
+# %% ../nbs/12_hub.ipynb #e1c15c1a
 def compared_text(
     rows: pd.DataFrame,  # from `read_rows`
 ) -> str:  # Markdown
@@ -282,12 +282,13 @@ def limit_sentences(
     "What goes wrong, in numbers: the frequent class, covered and small objects, photos lost, classes, and how far the agent gets"
     of, shared, d = questioned_class(rows), shared_photos(rows), compare(rows, agent)
     def names(job, *others): return " % and ".join(share_text(named(rows, job, of, where, *others), shared) for where in ("present", "absent"))
-    counts = class_counts(rows, agent)
-    right = (100 * counts.right / counts.photos).dropna().sort_values()
+    counts = class_counts(rows, agent).query("photos > 0")
+    order = (counts.right / counts.photos).sort_values(kind="stable").index
+    least, most = (f"{c}* ({counts.right[c]:,} of {counts.photos[c]:,} photos)" for c in (order[0], order[-1]))
     return [
-        f"**Bias.** Of the agent's wrong predictions for other photos, {names(agent)} % say *{of}*: first where the photo shows one beside the salient object, then "
-        f"where it does not. For any other class it is {names(agent, True)} %; without the agent, for *{of}*, {names('baseline')} %.",
-        f"**Classes.** *{right.index[0]}* is recognised least often ({right.iloc[0]:.1f} % of its photos), *{right.index[-1]}* most often ({right.iloc[-1]:.1f} %).",
+        f"**Bias.** How often does a wrong prediction say *{of}*? Where the photo shows one beside the salient object, and where it does not: {names(agent)} % of the time. "
+        f"For any other class it is {names(agent, True)} %; without the agent, for *{of}*, {names('baseline')} %.",
+        f"**Classes.** Least often right is *{least}, most often *{most}.",
         f"**Covered objects.** Photos whose salient object is covered by more than {CLUTTER:.0%} are right less often than the others, by "
         f"{points(clutter_gap(rows, agent))} points; without the agent by {points(clutter_gap(rows, 'baseline'))}.",
         f"**Small objects.** Where the object fills less than 20 % of the photo, the agent changes Top-1 by {points(compare(rows, agent, column='small_correct'))} points.",
@@ -295,7 +296,7 @@ def limit_sentences(
         f"**Where it looks.** The agent reaches {plus_minus(oracle_shares(rows, agent))} % of the gain in IoU of an oracle that knows the box. Zooming into the centre "
         f"as often as is best on validation photos is {points(compare(rows, 'center_zoom', agent))} points of Top-1 from it, wandering about {points(compare(rows, 'random', agent))}."]
 
-# %% ../nbs/12_hub.ipynb #498a7018
+# %% ../nbs/12_hub.ipynb #b15a2b05
 CARD = """---
 {{ card_data }}
 ---
@@ -310,7 +311,7 @@ CARD = """---
 
 The classifiers name the largest object of a photo, as one of the classes they were trained on, whatever the photo shows; the probability is the network's
 and is not calibrated. The agent says where it looked, which is a window and not a detection. It is made for research on reinforcement learning and on
-spatial attention. Decisions about people are no use for it.
+spatial attention. It is not made for decisions about people.
 
 ## Data and training
 
@@ -339,7 +340,7 @@ def bullets(
     "A list"
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
-# %% ../nbs/12_hub.ipynb #b9b8be84
+# %% ../nbs/12_hub.ipynb #96e468f9
 def run_evaluation(
     results: dict | None,  # of the run
 ) -> str:  # Markdown
@@ -357,7 +358,8 @@ def run_training(
     about, config = run.provenance, json.dumps(asdict(run.config), indent=2)
     made = f" by `{about['command']}`" if about.get("command") else ""
     return (f"Trained{made} on {about['n_images']} photos of {about['data']}, with the classes {', '.join(run.classes)}, on {about['device']}; dqsstn {about['version']} "
-            f"(code {about['code']}), torch {about['torch']}. The files hold digests of the training photos, not the photos or their names.\n\n```json\n{config}\n```")
+            f"(code {about['code']}), torch {about['torch']}. The files hold digests of the training photos, not the photos or their names.\n\n"
+            f"<details><summary>Configuration</summary>\n\n```json\n{config}\n```\n\n</details>")
 
 def eval_results(
     results: dict | None,  # of a run
@@ -369,7 +371,7 @@ def eval_results(
     return [EvalResult(metric_type="accuracy", metric_name=name, metric_value=round(agent[key] / 100, 6), **where)
             for key, name in dict(top1="Top-1 on the agent's final view", top1_both_views="Top-1, mean of both views").items()]
 
-# %% ../nbs/12_hub.ipynb #f5e3ce4c
+# %% ../nbs/12_hub.ipynb #d22d07d5
 @patch
 def generate_model_card(
     self: PretrainedRun,
@@ -379,23 +381,23 @@ def generate_model_card(
 ) -> ModelCard:
     "The model card: metadata for the hub, and what is known of data, training, results and limits"
     run, info = shareable(self.run), self._hub_mixin_info
-    c, evaluation, limits = run.config, run_evaluation(self.results), ["How far this holds for other seeds, and what wrong predictions say, was not measured for this run."]
+    c, evaluation, limits = run.config, run_evaluation(self.results), "How far this holds for other seeds, and what wrong predictions say, was not measured for this run."
     agent = "all_actions" if c.agent == "all_actions" else c.reward
     if study is not None:
         if agent not in set(study.name): raise InputError(f"study: has no row {agent!r}, which the agent of this run is; give one that has")
         evaluation += f"\n\n### The method, in a study with several seeds\n\n{compared_text(study)}"
-        limits.append("The same method in that study, with other weights than these:")
-        limits += limit_sentences(study, agent)
-    title = f"Deep Q-learning zooms into {run.provenance['data']}"
+        limits += f" The same method in that study, with other weights than these:\n\n{bullets(limit_sentences(study, agent))}"
+    title = f"DQ-SSTN, trained on {run.provenance['data']}"
     card_data = ModelCardData(**info.model_card_data.to_dict() | dict(model_name=title, metrics=["accuracy"], eval_results=eval_results(self.results)) | data)
     start = f"```python\nfrom dqsstn.hub import PretrainedRun\nfrom dqsstn.train import predict\n\npredict(PretrainedRun.from_pretrained(\"{name}\").run, [\"photo.jpg\"])\n```"
     return ModelCard.from_template(card_data, template_str=CARD, title=title, summary=f"{METHOD} Here both are a `{c.arch}` at {c.view_size} px, and an episode has {c.horizon} steps.",
-                                   start=start, training=run_training(run), evaluation=evaluation, limits=bullets(limits),
+                                   start=start, training=run_training(run), evaluation=evaluation, limits=limits,
                                    repo_url=info.repo_url, docs_url=info.docs_url, paper_url=info.paper_url)
 
-# %% ../nbs/12_hub.ipynb #d9c599bb
+# %% ../nbs/12_hub.ipynb #656bf956
 def method_card(
     studies: dict[str, pd.DataFrame],  # title → from `read_rows`
+    notes: list[str],  # Markdown: what else limits these studies
 ) -> ModelCard:
     "The model card of the method: what somebody who trains it can expect, on the data of each study"
     info = PretrainedRun._hub_mixin_info
@@ -404,7 +406,7 @@ def method_card(
         commands = "\n".join(dict.fromkeys(rows.command))
         return f"{rows.data.iloc[0]}; split `{rows.split.iloc[0]}` for the numbers below. Made by\n\n```sh\n{commands}\n```"
     return ModelCard.from_template(
-        ModelCardData(**info.model_card_data.to_dict() | dict(metrics=["accuracy"])), template_str=CARD, title="Deep Q-learning zooms into photos",
+        ModelCardData(**info.model_card_data.to_dict() | dict(metrics=["accuracy"])), template_str=CARD, title="DQ-SSTN",
         summary=f"{METHOD} No weights are shipped: this is what the method does when it is trained by the commands below.",
         start="```sh\npip install dqsstn && dqsstn demo\n```", training=section(training), evaluation=section(compared_text),
-        limits=section(lambda rows: bullets(limit_sentences(rows))), repo_url=info.repo_url, docs_url=info.docs_url, paper_url=info.paper_url)
+        limits=f"{bullets(notes)}\n\n{section(lambda rows: bullets(limit_sentences(rows)))}", repo_url=info.repo_url, docs_url=info.docs_url, paper_url=info.paper_url)
