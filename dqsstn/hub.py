@@ -32,7 +32,7 @@ from .limitations import class_counts, clutter_gap, named, questioned_class, sha
 from .results import TABLE1, bootstrap, caption, compare, comparison_table, oracle_shares, points
 from .train import Run, load_run, markdown_table, plus_minus, save_run
 
-# %% ../nbs/12_hub.ipynb #e77baa9c
+# %% ../nbs/12_hub.ipynb #fa7f06c7
 def tensorboard_callback(
     folder: Path,  # of one training
     config: Config,  # shown as text
@@ -48,9 +48,7 @@ def tensorboard_callback(
             self.writer = SummaryWriter(folder, purge_step=self.train_iter + 1)
             self.writer.add_text("config", f"```json\n{json.dumps(asdict(config), indent=2)}\n```")
         def after_batch(self):
-            if not self.training: return
-            super().after_batch()
-            self.writer.flush()
+            if self.training: super().after_batch()
         def after_fit(self):
             if self.writer: self.writer.close()
     return FollowTraining(log_preds=False, trace_model=False)
