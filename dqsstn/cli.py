@@ -297,43 +297,52 @@ def _draw_figures(
         plt.close(fig)
     train.save_gif(env, episode, run.classifiers["agent"], folder / "episode.gif")
 
-# %% ../nbs/07_cli.ipynb #268dff54
+# %% ../nbs/07_cli.ipynb #e7cbc744
 def _train_and_measure(
     plan,  # `Plan`
     out: Path,  # run folder, new or to go on with
     save_every: float,  # seconds between two checkpoints
     resumed: bool = False,  # go on
+    track: str | None = None,  # a tracker, see `dqsstn.hub`
 ) -> dict:  # results
     "Train, and write a run folder with results and figures; stopped by whatever, say how to go on"
     _, train = _library()
     device = train.choose_device(plan.config.device)
     if not resumed: plan = plan.settled(device.type)
+    tracker = _tracker(track, out, plan.config)
     train.new_net(plan.config, 2, "classifier", device)  # what is wrong with network or device shows now
     keep, again = train.Checkpoints(out / "checkpoint", save_every, None if resumed else plan.to_json()), f"dqsstn train --resume {shlex.quote(str(out))}"
     try:
         if resumed: keep.take()  # before the photos are read, which may take a while
         if resumed and not train.unfinished(out): raise InputError(f"{out}: another process has just completed it; see its results.json")
-        return _train(plan, out, keep)
+        return _train(plan, out, keep, tracker)
     except KeyboardInterrupt: raise KeyboardInterrupt(f"stopped; go on with {again}" if train.unfinished(out) else "") from None
     except OSError as e:
         if not (keep.lock.is_locked and train.unfinished(out)): raise
         raise InputError(f"{remedy(e)}; mend that, and go on with `{again}`") from None
     finally: keep.release()
 
-# %% ../nbs/07_cli.ipynb #c1a4ae4c
-def _train(plan, out, keep):
+# %% ../nbs/07_cli.ipynb #944e5912
+def _tracker(name, out, config):
+    "What follows a training; None where nothing is to"
+    if name is None: return None
+    from dqsstn.hub import make_tracker
+    return make_tracker(name, out, config)
+
+def _train(plan, out, keep, tracker):
     "As `_train_and_measure`, with whatever is thrown"
     _, train = _library()
     source, split = plan.source, plan.split
     fit, valid = (_read_photos(source, part) for part in ("fit", "valid"))
     measured = valid if split == "valid" else _read_photos(source, split)
     _say(f"{source_name(source)}: training on {len(fit)} photos, validating on {len(valid)}, measuring on {len(measured)} of split {split}")
-    run = train.train_run(plan.config, fit, valid, progress=True, skip_bad=source.skip_bad, keep=keep)
+    run = train.train_run(plan.config, fit, valid, progress=True, skip_bad=source.skip_bad, keep=keep, track=tracker)
     about = dict(data=source_name(source), sample=sample_settings(source) if source.kind == "sample" else None, command=plan.command)
     run = run._replace(provenance=run.provenance | about)
     train.save_run(run, out)
     evaluation = train.evaluate(run, measured, source.skip_bad)
     results = train.make_results([run], [evaluation], source_name(source), split)
+    if tracker: tracker.log_results(results)
     aside = out / "checkpoint"
     write_json(results, aside / "results.json")
     _draw_figures(run, measured, evaluation, results, aside / "figures")
@@ -401,9 +410,10 @@ def _report(
     for name, what in _WRITTEN.items():
         if out and (out / name).is_file(): typer.echo(f"{out / name}: {what}")
 
-# %% ../nbs/07_cli.ipynb #925d47ef
+# %% ../nbs/07_cli.ipynb #04617e68
 _JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output.")]
 _Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration: gamma=0.5,lr=1e-4.")]
+_Track = Annotated[str | None, typer.Option("--track", metavar="NAME", help="Follow the training with tensorboard or wandb, in the run folder.")]
 
 @app.command("demo")
 def _demo(
@@ -413,6 +423,7 @@ def _demo(
     n_train: Annotated[int, typer.Option(min=1, metavar="N", help="Training photos.")] = 2000,
     n_test: Annotated[int, typer.Option(min=1, metavar="N", help="Test photos.")] = 1000,
     settings: _Settings = None,
+    track: _Track = None,
     json_file: _JsonFile = None,
 ):
     """Train and test on the built-in sample: a table of what the agent gains, and pictures of where it looks. Takes a few minutes.
@@ -423,7 +434,7 @@ def _demo(
     check_out_folder(out)
     check_file(json_file)
     source = DataSource(sample=True, seed=config.seed, n_train=n_train, n_test=n_test)
-    results = _train_and_measure(Plan(config, source, "val", ctx.meta["dqsstn.command"]), out, 60)
+    results = _train_and_measure(Plan(config, source, "val", ctx.meta["dqsstn.command"]), out, 60, track=track)
     write_json(results, json_file)
     if str(json_file) != "-": _report(results, out)
 
@@ -450,7 +461,7 @@ def _describe(
     _print_table(pd.DataFrame({"% of photos": shares}), f"{source_name(source)}, split {split}: {figures['n_images']} photos", "photos")
     _print_table(pd.DataFrame({"salient in … photos": figures["class_counts"]}), None, "class")
 
-# %% ../nbs/07_cli.ipynb #7ae37913
+# %% ../nbs/07_cli.ipynb #8714f5c3
 @app.command("train")
 @with_source
 def _train_command(
@@ -461,6 +472,7 @@ def _train_command(
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a training that was stopped or killed.")] = None,
     save_every: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between two checkpoints; 0: as many as possible.")] = 60,
     settings: _Settings = None,
+    track: _Track = None,
     json_file: _JsonFile = None,
 ):
     """Train baseline, agent and classifiers, and evaluate them on the validation photos (15 % of train). Interrupted, it can be resumed.
@@ -470,12 +482,12 @@ def _train_command(
     check_file(json_file)
     if resume:
         if config or out or settings: raise InputError("--resume: goes on with the configuration and in the folder that it has; leave out --config, --out and --set")
-        results = _results_of(resume) or _train_and_measure(_resumed(resume, source), resume, save_every, resumed=True)
+        results = _results_of(resume) or _train_and_measure(_resumed(resume, source), resume, save_every, resumed=True, track=track)
     else:
         if not config or not out: raise InputError("train: name --config and --out for a new run, or one to go on with by --resume RUN")
         plan = Plan(override(load_config(config), settings or []), source, "valid", ctx.meta["dqsstn.command"])
         check_out_folder(out)
-        results = _train_and_measure(plan, out, save_every)
+        results = _train_and_measure(plan, out, save_every, track=track)
     write_json(results, json_file)
     if str(json_file) != "-": _report(results, resume or out)
 

@@ -833,7 +833,7 @@ def in_common(
     names = [item.name for item, digest in zip(bank.items, bank.digests) if digest in others]
     return f"{len(names)} of its {len(bank)} photos, such as {names[0]}" if names else ""
 
-# %% ../nbs/04_train.ipynb #2f35f0b9
+# %% ../nbs/04_train.ipynb #80f6738f
 def train_run(
     config: Config,  # what to train
     fit: Items,  # training photos
@@ -841,18 +841,20 @@ def train_run(
     progress: bool = False,  # bars on standard error
     skip_bad: bool = False,  # leave broken photos out instead of an error
     keep: Checkpoints | None = None,  # where to save, and to go on from
+    track: Callable[[str], list] | None = None,  # name of a training, e.g. `agent` → fastai callbacks that follow it
 ) -> Run:
     "Train baseline, agent, and one classifier per policy, all with the same number of updates"
-    bar = lambda title: [ProgressBar(title)] if progress else []
-    train = keep.train if keep else lambda name, nets, fit: metrics_of(fit([]))
+    save = keep.train if keep else lambda name, nets, fit: metrics_of(fit([]))
+    def further(name): return [*([ProgressBar(name.replace("_", ", ", 1))] if progress else []), *(track(name) if track else [])]
+    def train(name, nets, fit): return save(name, nets, lambda cbs: fit(cbs + further(name)))
     base = new_net(config, len(fit.classes), "classifier", choose_device(config.device))  # first: wrong weights are found at once
     bank, valid_bank = (make_bank(items, config, skip_bad, progress) for items in (fit, valid))
     if known := in_common(valid_bank, bank.digests): raise InputError(f"{valid.name}: {known}, are in {fit.name}, too; take them out of one of the two")
     env, valid_env = make_env(bank, config), make_env(valid_bank, config)
     if keep: keep.begin(identity(config, base, bank, valid_bank))
-    train("classifier", dict(net=base), lambda cbs: fit_classifier(base, env, valid_env, config, config.pretrain_epochs, cbs=cbs + bar("classifier, whole images")))
+    train("classifier", dict(net=base), lambda cbs: fit_classifier(base, env, valid_env, config, config.pretrain_epochs, cbs=cbs))
     agent_classifier = copy.deepcopy(base)
-    learn = agent_learner(config, env, valid_env, agent_classifier, bar("agent"))
+    learn = agent_learner(config, env, valid_env, agent_classifier)
     metrics = train("agent", dict(q_net=learn.model, classifier=agent_classifier), lambda cbs: fit_agent(learn.add_cbs(cbs), config))
     run = Run(config, tuple(bank.classes), learn.model, {}, best_zooms(valid_env), provenance(config, bank.items, bank.fingerprint), metrics,
               dict(zip(bank.digests, (item.name for item in bank.items))))
@@ -868,7 +870,7 @@ def train_run(
             weight = mining_weight(config.loss_weight, config, env, base) if policy == "agent" else None
             run.classifiers[policy] = net = copy.deepcopy(base)
             train(f"classifier_{policy}", dict(net=net), lambda cbs: fit_classifier(
-                net, env, valid_env, config, config.classifier_epochs, *looks, config.whole_share, "final views", weight, cbs + bar(f"classifier, {policy}")))
+                net, env, valid_env, config, config.classifier_epochs, *looks, config.whole_share, "final views", weight, cbs))
     for net in (run.q_net, *run.classifiers.values()): net.eval()  # whether they were trained just now or read
     return run
 
@@ -931,7 +933,7 @@ def _read_dict(file, needed):
     if not isinstance(content, dict) or needed - content.keys(): raise InputError(f"{file}: not what `dqsstn train` wrote; restore it or train anew")
     return content
 
-# %% ../nbs/04_train.ipynb #ec9d36d9
+# %% ../nbs/04_train.ipynb #4ed4dd43
 def load_run(
     path: str | Path,  # run folder
     device: str = "auto",  # where to put the networks
@@ -951,7 +953,7 @@ def load_run(
         net = new_net(bare, n_out, kind, where)
         load_weights(net, path / file)
         return net.eval()
-    classifiers = {f.stem.removeprefix("classifier_"): read(f.name, len(info["classes"]), "classifier") for f in sorted(path.glob("classifier_*"))}
+    classifiers = {f.stem.removeprefix("classifier_"): read(f.name, len(info["classes"]), "classifier") for f in sorted(path.glob("classifier_*.safetensors"))}
     return Run(config, tuple(info["classes"]), read("q_net.safetensors", n_actions, "q_net"), classifiers, info["n_zooms"], info,
                pd.read_csv(path / "metrics.csv", index_col="epoch"), seen)
 
