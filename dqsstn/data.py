@@ -8,7 +8,7 @@ __all__ = ['MAX_PIXELS', 'VOC_CLASSES', 'VOC_HOST', 'VOC_ARCHIVES', 'SAMPLE_CLAS
            'make_sample', 'sample_items', 'show_boxes', 'plot_items', 'square_source', 'ImageBank', 'bank_from_photos',
            'SourceBoxes', 'photo_dls']
 
-# %% ../nbs/00_data.ipynb #425bdf5a
+# %% ../nbs/00_data.ipynb #c0dab51d
 import contextlib
 import hashlib
 import json
@@ -47,7 +47,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageFilter, ImageOps
 from sklearn.datasets import load_digits, load_sample_images
 from torch.hub import download_url_to_file
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from .config import InputError
 
