@@ -13,8 +13,8 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE
            'summarize', 'code_hash', 'identity', 'provenance', 'Run', 'make_bank', 'in_common', 'train_run',
            'windows_of', 'mixture_of', 'save_run', 'unfinished', 'load_run', 'Evaluation', 'evaluate', 'mean_of',
            'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table', 'markdown_table',
-           'plot_learning', 'plot_bins', 'view_pixels', 'draw_step', 'class_probability', 'filmstrip', 'save_gif',
-           'predict', 'photo_pixels']
+           'plot_learning', 'plot_bins', 'view_pixels', 'draw_box', 'draw_view', 'draw_step', 'class_probability',
+           'filmstrip', 'save_gif', 'predict', 'photo_pixels']
 
 # %% ../nbs/04_train.ipynb #695c8a79
 import ast
@@ -1137,7 +1137,29 @@ def view_pixels(
     views = render(env.bank.gather(index), theta, size, (0.5,) * 3, (0.5,) * 3)
     return (views.permute(0, 2, 3, 1).cpu().numpy() / 2 + 0.5).clip(0, 1)
 
-# %% ../nbs/04_train.ipynb #9a1f8607
+# %% ../nbs/04_train.ipynb #07ce81c2
+def draw_box(
+    ax,  # matplotlib axes that show a view, from -1 to 1
+    theta: Tensor,  # (2,3) window of the view
+    box: Tensor,  # (4,) in source coordinates
+    **style,  # of the frame
+):
+    "Frame a box of the photo where it lies in a view"
+    x, y, right, bottom = box_in_view(theta, box).tolist()
+    ax.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, lw=1.5, clip_on=True, **style))
+
+def draw_view(
+    ax,  # matplotlib axes
+    env: ViewEnv,  # renders
+    index: int,  # which photo
+    theta: Tensor,  # (2,3) window
+):
+    "One view, from -1 to 1 in x and y, with the salient box where it is known"
+    ax.imshow(view_pixels(env, torch.tensor([index], device=env.device), theta[None])[0], extent=(-1, 1, 1, -1))
+    ax.set(xlim=(-1, 1), ylim=(1, -1), xticks=[], yticks=[])
+    box = env.bank.salient_boxes[index]
+    if torch.isfinite(box).all(): draw_box(ax, theta, box, color="C3")  # photos without annotation have no box
+
 def draw_step(
     ax,  # matplotlib axes
     env: ViewEnv,  # renders
@@ -1147,17 +1169,13 @@ def draw_step(
     probability: float | None = None,  # of the class in question
 ):
     "One view of an episode with the salient box; below it the action that led here, the IoU and the classifier's probability"
-    size, theta = 128, episode.thetas[b, t]
-    ax.imshow(view_pixels(env, episode.index[b : b + 1], theta[None], size)[0])
-    box = box_in_view(theta[None], env.bank.salient_boxes[episode.index[b : b + 1]])[0].cpu()
-    known = bool(torch.isfinite(box).all())  # photos without annotation have no box
-    x, y, right, bottom = ((box + 1) / 2 * size - 0.5).tolist()
-    if known: ax.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, color="C3", lw=1.5, clip_on=True))
+    draw_view(ax, env, int(episode.index[b]), episode.thetas[b, t])
     action = "start" if t == 0 else env.actions.names[episode.actions[b, t - 1]]
-    ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[])
+    known = bool(torch.isfinite(episode.ious[b, t]))
     lines = [action, f"IoU {episode.ious[b, t]:.2f}" if known else None, None if probability is None else f"p {probability:.2f}"]
     ax.set_xlabel("\n".join(line for line in lines if line), fontsize=8)
 
+# %% ../nbs/04_train.ipynb #82c48f8a
 def class_probability(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened

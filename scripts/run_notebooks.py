@@ -22,13 +22,13 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 class FlaggedClient(NotebookClient):
     "A notebook client that leaves out the cells with `skip_flags` or `eval: false`, and widgets"
     def __init__(self, nb, skip_flags, **kwargs):
-        super().__init__(nb, **kwargs)
+        super().__init__(nb, store_widget_state=False, **kwargs)
         self.skip_flags = set(skip_flags)
 
     async def async_execute_cell(self, cell, cell_index, **kwargs):
-        if cell.cell_type == "code":
-            flags = extract_directives(cell, remove=False)
-            if self.skip_flags & flags.keys() or flags.get("eval:", [""])[0].lower() == "false": return cell
+        if cell.cell_type != "code": return cell
+        flags = extract_directives(cell, remove=False)
+        if self.skip_flags & flags.keys() or flags.get("eval:", [""])[0].lower() == "false": return cell
         await super().async_execute_cell(cell, cell_index, **kwargs)
         cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
         return cell
