@@ -111,6 +111,14 @@ def test_the_window_by_hand(panel, loaded, photos):
     assert panel.explorer.t == 0 and panel.side.value == 1 and not panel.explorer.by_hand
     check(panel, photos[4], loaded)
 
+@pytest.mark.parametrize("action", range(5))
+def test_the_sliders_reach_wherever_an_agent_goes(loaded, photos, action):
+    class Always(torch.nn.Module):
+        def forward(self, views): return torch.eye(6)[[action] * len(views)]
+    panel = explore(loaded._replace(q_net=Always()), photos)
+    panel.step.value = loaded.config.horizon
+    assert (panel.x.value, panel.y.value, panel.side.value) == pytest.approx(window_after([action] * loaded.config.horizon, loaded), abs=1e-5)
+
 def test_strip_shows_every_step(loaded, photos):
     explorer = Explorer(loaded, photos)
     explorer.choose(3)
