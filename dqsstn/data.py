@@ -8,7 +8,7 @@ __all__ = ['MAX_PIXELS', 'VOC_CLASSES', 'VOC_HOST', 'VOC_ARCHIVES', 'SAMPLE_CLAS
            'make_sample', 'sample_items', 'show_boxes', 'plot_items', 'square_source', 'ImageBank', 'bank_from_photos',
            'SourceBoxes', 'photo_dls']
 
-# %% ../nbs/00_data.ipynb #425bdf5a
+# %% ../nbs/00_data.ipynb #5a653792
 import contextlib
 import hashlib
 import json
@@ -48,7 +48,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageFilter, ImageOps
 from sklearn.datasets import load_digits, load_sample_images
 from torch.hub import download_url_to_file
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from .config import InputError
 
@@ -725,7 +725,7 @@ def sample_items(
     if root is None: root = _cache()/f"sample-{seed}-{hashlib.sha256(repr((spec, seed, n_train, n_test)).encode()).hexdigest()[:12]}"
     return voc_items(make_sample(root, seed, n_train, n_test, spec), split, years=(2012,), classes=SAMPLE_CLASSES)
 
-# %% ../nbs/00_data.ipynb #2bdea8f0
+# %% ../nbs/00_data.ipynb #c41022fa
 def show_boxes(
     ax: Axes,  # that show the photo
     boxes: Sequence,  # (x1, y1, x2, y2) in pixels, salient one first

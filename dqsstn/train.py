@@ -13,10 +13,10 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE
            'summarize', 'code_hash', 'identity', 'provenance', 'Run', 'make_bank', 'in_common', 'train_run',
            'windows_of', 'mixture_of', 'save_run', 'unfinished', 'load_run', 'Evaluation', 'evaluate', 'mean_of',
            'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table', 'markdown_table',
-           'plot_learning', 'plot_bins', 'view_pixels', 'draw_picture', 'draw_window', 'draw_step', 'class_probability',
+           'plot_learning', 'plot_bins', 'view_pixels', 'draw_box', 'draw_view', 'draw_step', 'class_probability',
            'filmstrip', 'save_gif', 'predict', 'photo_pixels']
 
-# %% ../nbs/04_train.ipynb #fc2b85b5
+# %% ../nbs/04_train.ipynb #0433bce6
 import ast
 import copy
 import ctypes
@@ -31,7 +31,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import fastai
 import matplotlib.pyplot as plt
@@ -1141,29 +1141,28 @@ def view_pixels(
     views = render(env.bank.gather(index), theta, size, (0.5,) * 3, (0.5,) * 3)
     return (views.permute(0, 2, 3, 1).cpu().numpy() / 2 + 0.5).clip(0, 1)
 
-# %% ../nbs/04_train.ipynb #9fc38ae8
-def draw_picture(
-    ax: Axes,  # where to draw
-    pixels: np.ndarray,  # (H,W,3) in 0 … 1
-    **boxes: Tensor,  # color=(4,) in the coordinates of the picture, -1 … 1; what is not finite (photos without annotation) is not drawn
+# %% ../nbs/04_train.ipynb #2005b0ba
+def draw_box(
+    ax: Axes,  # that show a view, from -1 to 1
+    theta: Tensor,  # (2,3) window of the view
+    box: Tensor,  # (4,) in source coordinates
+    **style: Any,  # of the frame
 ):
-    "A picture with boxes"
-    ax.imshow(pixels, extent=(-1, 1, 1, -1))
-    for color, box in boxes.items():
-        x, y, right, bottom = box.tolist()
-        if np.isfinite(x): ax.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, color=color, lw=1.5))
-    ax.set(xlim=(-1, 1), ylim=(1, -1), xticks=[], yticks=[])
+    "Frame a box of the photo where it lies in a view"
+    x, y, right, bottom = box_in_view(theta, box).tolist()
+    ax.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, lw=1.5, clip_on=True, **style))
 
-def draw_window(
+def draw_view(
     ax: Axes,  # where to draw
-    env: ViewEnv,  # knows the photos
-    episode: Episode,  # what happened
-    b: int,  # which of its photos
-    t: int,  # which step
+    env: ViewEnv,  # renders
+    index: int,  # which photo
+    theta: Tensor,  # (2,3) window
 ):
-    "The whole photo with the window of an episode (C0) and the salient box (C3)"
-    index = episode.index[b : b + 1]
-    draw_picture(ax, view_pixels(env, index, whole_image(index))[0], C3=env.bank.salient_boxes[index][0], C0=window(episode.thetas[b, t : t + 1])[0])
+    "One view, from -1 to 1 in x and y, with the salient box where it is known"
+    ax.imshow(view_pixels(env, torch.tensor([index], device=env.device), theta[None])[0], extent=(-1, 1, 1, -1))
+    ax.set(xlim=(-1, 1), ylim=(1, -1), xticks=[], yticks=[])
+    box = env.bank.salient_boxes[index]
+    if torch.isfinite(box).all(): draw_box(ax, theta, box, color="C3")  # photos without annotation have no box
 
 def draw_step(
     ax: Axes,  # where to draw
@@ -1174,12 +1173,13 @@ def draw_step(
     probability: float | None = None,  # of the class in question
 ):
     "One view of an episode with the salient box; below it the action that led here, the IoU and the classifier's probability"
-    index, theta = episode.index[b : b + 1], episode.thetas[b, t : t + 1]
-    draw_picture(ax, view_pixels(env, index, theta)[0], C3=box_in_view(theta, env.bank.salient_boxes[index])[0])
+    draw_view(ax, env, int(episode.index[b]), episode.thetas[b, t])
     action = "start" if t == 0 else env.actions.names[episode.actions[b, t - 1]]
-    lines = [action, f"IoU {episode.ious[b, t]:.2f}" if ax.patches else None, None if probability is None else f"p {probability:.2f}"]
+    known = bool(torch.isfinite(episode.ious[b, t]))
+    lines = [action, f"IoU {episode.ious[b, t]:.2f}" if known else None, None if probability is None else f"p {probability:.2f}"]
     ax.set_xlabel("\n".join(line for line in lines if line), fontsize=8)
 
+# %% ../nbs/04_train.ipynb #82c48f8a
 def class_probability(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
@@ -1192,7 +1192,7 @@ def class_probability(
     labels = torch.where(labels < 0, p[-1].argmax(1), labels)
     return torch.stack([q.gather(1, labels[:, None])[:, 0] for q in p], 1).cpu().numpy()
 
-# %% ../nbs/04_train.ipynb #784c1f20
+# %% ../nbs/04_train.ipynb #0214cd33
 def filmstrip(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
@@ -1223,12 +1223,15 @@ def save_gif(
     fig, axes = plt.subplots(1, 2 * len(rows), figsize=(2.6 * len(rows), 1.95), squeeze=False)
     fig.subplots_adjust(0.01, 0.28, 0.99, 0.98, 0.04)
 
+    whole, = whole_image(episode.index[:1])
+
     def frame(t):
         t = min(t, p.shape[1] - 1)  # the last view stays for a moment
-        for k, b in enumerate(rows):
-            for ax in axes[0, 2 * k : 2 * k + 2]: ax.clear()
-            draw_window(axes[0, 2 * k], env, episode, b, t)
-            draw_step(axes[0, 2 * k + 1], env, episode, b, t, p[k, t])
+        for photo, view, b, p_row in zip(axes[0, ::2], axes[0, 1::2], rows, p):
+            photo.clear(), view.clear()
+            draw_view(photo, env, int(episode.index[b]), whole)
+            draw_box(photo, whole, window(episode.thetas[b, t]), color="C0")
+            draw_step(view, env, episode, b, t, p_row[t])
     FuncAnimation(fig, frame, p.shape[1] + 4).save(path, PillowWriter(fps))
     plt.close(fig)
     return Path(path)

@@ -1,6 +1,7 @@
 """Execute notebooks and store their outputs, in the form that nbdev_clean gives them.
 
-Cells that nbdev_test skips are skipped here too and keep the outputs that they have."""
+Cells that nbdev_test skips are skipped here too and keep the outputs that they have. Widgets (progress bars, the explorer) are left
+out of the outputs: they live as long as the kernel does, and a page would show a dead one."""
 import argparse
 import os
 import sys
@@ -16,17 +17,21 @@ from nbdev.process import extract_directives
 # what libraries say to each other stays out of the pages; a warning that a notebook means to show does not
 QUIET = "ignore::DeprecationWarning,ignore::PendingDeprecationWarning,ignore::FutureWarning,ignore:IProgress not found"
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
 class FlaggedClient(NotebookClient):
-    "A notebook client that leaves out the cells with `skip_flags` or `eval: false`"
+    "A notebook client that leaves out the cells with `skip_flags` or `eval: false`, and widgets"
     def __init__(self, nb, skip_flags, **kwargs):
-        super().__init__(nb, **kwargs)
+        super().__init__(nb, store_widget_state=False, **kwargs)
         self.skip_flags = set(skip_flags)
 
     async def async_execute_cell(self, cell, cell_index, **kwargs):
-        if cell.cell_type == "code":
-            flags = extract_directives(cell, remove=False)
-            if self.skip_flags & flags.keys() or flags.get("eval:", [""])[0].lower() == "false": return cell
-        return await super().async_execute_cell(cell, cell_index, **kwargs)
+        if cell.cell_type != "code": return cell
+        flags = extract_directives(cell, remove=False)
+        if self.skip_flags & flags.keys() or flags.get("eval:", [""])[0].lower() == "false": return cell
+        await super().async_execute_cell(cell, cell_index, **kwargs)
+        cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
+        return cell
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)

@@ -102,7 +102,9 @@ def test_notebook_is_committed_executed_and_clean(path):
     outputs = [o for c in nb.cells for o in c.get("outputs", [])]
     assert outputs
     assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    assert nb.metadata["kernelspec"]["name"] == "python3"  # which every installation of JupyterLab has
     shown = json.dumps(outputs)
+    assert "application/vnd.jupyter.widget" not in shown and "widgets" not in nb.metadata  # dead without its kernel
     assert re.findall(r"(?:/root/|/tmp/|/home/|/Users/|site-packages|ipykernel_)[^\s\"']{0,40}", shown) == []
     assert r"\u001b" not in shown
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +35,16 @@ def test_run_notebooks_skips_what_nbdev_test_skips_and_keeps_its_outputs(tmp_pat
     failed = run_notebooks("--flags", "slow", str(path))
     assert failed.returncode == 1 and "ZeroDivisionError" in failed.stderr
     assert path.read_text() == once
+
+def test_widgets_run_and_are_not_stored(tmp_path):
+    pytest.importorskip("ipywidgets")
+    bar = "from tqdm.auto import tqdm\nfor i in tqdm(range(3)): pass\nprint(3)"
+    nb = nbformat.read(write(tmp_path/"a.ipynb", new_code_cell(bar), new_code_cell("import ipywidgets\nipywidgets.Button()")), 4)
+    plain = NotebookClient(nb).execute()
+    assert "vnd.jupyter.widget-view" in str(plain.cells[0].outputs) and "widgets" in plain.metadata  # what JupyterLab gets
+    assert run_notebooks(str(tmp_path/"a.ipynb")).returncode == 0
+    nb = nbformat.read(tmp_path/"a.ipynb", 4)
+    assert [[o.text for o in c.outputs] for c in nb.cells] == [["3\n"], []] and "widgets" not in nb.metadata
 
 def test_stale_export_fails(tmp_path, monkeypatch):
     for name in ("dqsstn", "nbs"): (tmp_path/name).mkdir()
