@@ -28,8 +28,8 @@ from .env import ViewEnv, compose, identity_theta, paper_actions, render
 from .qnet import normalization
 from .train import Episode, Run, draw_episodes, make_env, predictions
 
-# %% ../nbs/13_deploy.ipynb #0d61d6d7
-OUTPUTS = ("p_whole", "p_final", "p_views", "thetas", "actions", "q_values")
+# %% ../nbs/13_deploy.ipynb #2777d8af
+OUTPUTS = ("p_whole", "p_final", "thetas", "actions", "q_values")
 
 class WholeEpisode(nn.Module):
     "Photos in; probabilities, windows, actions and Q-values out"
@@ -48,17 +48,16 @@ class WholeEpisode(nn.Module):
     def forward(self, source: Tensor) -> tuple:
         "`OUTPUTS` for photos (B, 3, S, S) uint8"
         thetas, actions, q_values = [self.matrices.new_tensor([[1, 0, 0], [0, 1, 0]]).expand(source.shape[0], 2, 3)], [], []
-        views = [self.view(source, thetas[0])]
+        whole = view = self.view(source, thetas[0])
         for _ in range(self.horizon):
-            q_values.append(self.q_net(views[-1]))
+            q_values.append(self.q_net(view))
             actions.append(q_values[-1].argmax(1))
             thetas.append(compose(thetas[-1], self.matrices[actions[-1]]))
-            views.append(self.view(source, thetas[-1]))
-        p_views = self.classifier(torch.stack(views, 1).flatten(0, 1)).softmax(1).unflatten(0, (-1, self.horizon + 1))
-        p_whole, p_final = self.baseline(views[0]).softmax(1), self.classifier(views[-1]).softmax(1)
-        return p_whole, p_final, p_views, torch.stack(thetas, 1), torch.stack(actions, 1), torch.stack(q_values, 1)
+            view = self.view(source, thetas[-1])
+        p_whole, p_final = self.baseline(whole).softmax(1), self.classifier(view).softmax(1)
+        return p_whole, p_final, torch.stack(thetas, 1), torch.stack(actions, 1), torch.stack(q_values, 1)
 
-# %% ../nbs/13_deploy.ipynb #3f003502
+# %% ../nbs/13_deploy.ipynb #97f542c5
 def onnx_bytes(
     episode: WholeEpisode,  # in eval mode, on the CPU
     about: dict,  # metadata, of plain values
@@ -67,8 +66,8 @@ def onnx_bytes(
     source = torch.zeros((2, 3, episode.source_size, episode.source_size), dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(episode, (source,), dynamo=True, verbose=False, input_names=["source"], output_names=list(OUTPUTS),
-                                    dynamic_shapes=({0: torch.export.Dim("B")},))
+        program = torch.onnx.export(episode, (source,), dynamo=True, verbose=False, opset_version=18, input_names=["source"],
+                                    output_names=list(OUTPUTS), dynamic_shapes=({0: torch.export.Dim("B")},))
     model = program.model_proto
     for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
         del part.metadata_props[:]
@@ -76,7 +75,7 @@ def onnx_bytes(
     model.metadata_props.add(key="dqsstn", value=json.dumps(about))
     return model.SerializeToString()
 
-# %% ../nbs/13_deploy.ipynb #2492a873
+# %% ../nbs/13_deploy.ipynb #de23ca16
 def open_onnx(
     file: str | bytes,  # path or content
 ):  # `onnxruntime.InferenceSession`
@@ -88,33 +87,27 @@ def open_onnx(
 
 def run_onnx(
     session,  # from `open_onnx`
-    source: np.ndarray,  # (B, 3, S, S) uint8
-    names: tuple = OUTPUTS,  # which of the outputs
-) -> dict[str, np.ndarray]:  # by name
-    "Outputs of the graph; what they do not depend on is not computed"
-    onnxruntime, = extra("onnx", "onnxruntime")
-    options = onnxruntime.RunOptions()
-    options.only_execute_path_to_fetches = True
-    return dict(zip(names, session.run(list(names), {"source": source}, options)))
+    source: Tensor,  # (B, 3, S, S) uint8
+) -> dict[str, Tensor]:  # by name
+    "`OUTPUTS` by ONNX Runtime"
+    return {name: torch.from_numpy(value) for name, value in zip(OUTPUTS, session.run(list(OUTPUTS), {"source": source.cpu().numpy()}))}
 
-# %% ../nbs/13_deploy.ipynb #9912f347
+# %% ../nbs/13_deploy.ipynb #bbc1df2f
 @torch.no_grad()
 def differences(
     episode: WholeEpisode,  # the networks in PyTorch, in eval mode
     source: Tensor,  # (B, 3, S, S) uint8
-    found: dict[str, np.ndarray],  # what the file says of them, from `run_onnx`
+    found: dict[str, Tensor],  # what the file says of them, from `run_onnx`
 ) -> dict[str, float]:  # by output
     "How far each output is from what the networks say of the windows that the file looked through; absolute below 1, relative above"
-    found = {name: torch.from_numpy(value) for name, value in found.items()}
     views = [episode.view(source, theta) for theta in found["thetas"].unbind(1)]
-    p_views = torch.stack([episode.classifier(view).softmax(1) for view in views], 1)
     follow = compose(found["thetas"][:, :-1], episode.matrices[found["actions"]])
-    own = dict(p_whole=episode.baseline(views[0]).softmax(1), p_final=p_views[:, -1], p_views=p_views,
+    own = dict(p_whole=episode.baseline(views[0]).softmax(1), p_final=episode.classifier(views[-1]).softmax(1),
                thetas=torch.cat([identity_theta(len(source))[:, None], follow], 1), actions=found["q_values"].argmax(2),
                q_values=torch.stack([episode.q_net(view) for view in views[:-1]], 1))
     return {name: float(((found[name] - value).abs() / value.abs().clamp(min=1)).max()) for name, value in own.items()}
 
-# %% ../nbs/13_deploy.ipynb #ad1352c3
+# %% ../nbs/13_deploy.ipynb #bf0c9e48
 def check_photos(
     size: int,  # side S of a source
 ) -> Tensor:  # (4, 3, S, S) uint8
@@ -130,27 +123,27 @@ def compared(
     "Photos seen by both"
     found, same, n = [], 0, 0
     for source in check_photos(episode.source_size).split((1, 3)):
-        here = run_onnx(session, source.numpy())
+        here = run_onnx(session, source)
         found.append(differences(episode, source, here))
         with torch.no_grad(): own = dict(zip(OUTPUTS, episode(source)))
-        same, n = same + int((own["actions"].numpy() == here["actions"]).all(1).sum()), n + len(source)
+        same, n = same + int((own["actions"] == here["actions"]).all(1).sum()), n + len(source)
     return dict(differences={name: float(np.max([d[name] for d in found])) for name in OUTPUTS}, same_actions=same, photos=n)
 
-# %% ../nbs/13_deploy.ipynb #ca36233b
+# %% ../nbs/13_deploy.ipynb #e22ca207
 def export_onnx(
     run: Run,  # trained
     path: str | Path,  # file to make, or to replace
     tolerance: float = 1e-4,  # largest difference between ONNX Runtime and PyTorch
 ) -> dict:  # file, bytes, opset, and what `compared` found
     "Write the networks and the episode of a run as an ONNX file, once ONNX Runtime has given the same numbers as PyTorch"
-    onnx, _, _ = extra("onnx", "onnx", "onnxscript", "onnxruntime")
+    onnx, onnxscript, _ = extra("onnx", "onnx", "onnxscript", "onnxruntime")
     config = dataclasses.replace(run.config, precision="fp32", compile=False, weights=None)
     about = dict(version=dqsstn.__version__, classes=run.classes, actions=paper_actions().names, config=dataclasses.asdict(config), provenance=run.provenance)
     episode = copy.deepcopy(WholeEpisode(run)).cpu().eval()
     try: content = onnx_bytes(episode, about)
-    except torch.onnx.OnnxExporterError as e:
-        raise InputError(f"{path}: not written, torch {torch.__version__} cannot put {config.arch} into ONNX ({str(e).strip().splitlines()[0]}); "
-                         "try another version of torch and onnxscript") from e
+    except Exception as e:  # the exporter fails in as many ways as there are operations
+        raise InputError(f"{path}: not written, torch {torch.__version__} with onnxscript {onnxscript.__version__} cannot put {config.arch} into ONNX "
+                         f"({type(e).__name__}); try newer ones: pip install -U torch onnxscript") from e
     found = compared(episode, open_onnx(content))
     worst = max(found["differences"], key=lambda name: np.nan_to_num(found["differences"][name], nan=np.inf))
     if not found["differences"][worst] <= tolerance:
@@ -182,7 +175,7 @@ def load_onnx(
     except (KeyError, TypeError, json.JSONDecodeError):
         raise InputError(f"{path}: an ONNX file, but not one that `dqsstn export` wrote; name one of those, or a run folder") from None
 
-# %% ../nbs/13_deploy.ipynb #e5789260
+# %% ../nbs/13_deploy.ipynb #44dbfa8a
 def predict_onnx(
     model: OnnxRun,  # from `load_onnx`
     paths: list,  # photos
@@ -190,18 +183,18 @@ def predict_onnx(
 ) -> tuple[list[dict], ViewEnv, Episode]:  # one dict per photo; the environment and the episodes, for a filmstrip
     "What `predict` says, by ONNX Runtime"
     env = make_env(bank_from_photos(paths, model.config.source_size, model.config.resize), model.config)
-    index, names = torch.arange(len(paths)), ("actions", "thetas", "p_whole", "p_final")
-    parts = [run_onnx(model.session, env.bank.gather(part).numpy(), names) for part in index.split(batch_size)]
-    actions, thetas, p_whole, p_final = (torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in names)
+    index = torch.arange(len(paths))
+    parts = [run_onnx(model.session, env.bank.gather(part)) for part in index.split(batch_size)]
+    p_whole, p_final, thetas, actions, _ = (torch.cat(values) for values in zip(*(part.values() for part in parts)))
     episode = Episode(index, actions, thetas, torch.full(thetas.shape[:2], torch.nan))
     return predictions(env, episode, p_whole, p_final, model.classes, model.config), env, episode
 
 def onnx_filmstrip(
-    model: OnnxRun,  # from `load_onnx`
-    env: ViewEnv,  # from `predict_onnx`
-    episode: Episode,  # from `predict_onnx`
+    found: list[dict],  # from `predict_onnx`
+    env: ViewEnv,  # likewise
+    episode: Episode,  # likewise
     rows: list[int],  # which of its photos
 ):  # matplotlib figure
-    "The views of episodes, with the probability of the class that is named in the end"
-    p = run_onnx(model.session, env.bank.gather(torch.tensor(rows)).numpy(), ("p_views", "p_final"))
-    return draw_episodes(env, episode, rows, p["p_views"][np.arange(len(rows)), :, p["p_final"].argmax(1)])
+    "The views of episodes, with the probability of the final one"
+    unknown = [None] * episode.actions.shape[1]
+    return draw_episodes(env, episode, rows, [[*unknown, found[row]["final_view"]["probability"]] for row in rows])

@@ -1170,7 +1170,7 @@ def class_probability(
     labels = torch.where(labels < 0, p[-1].argmax(1), labels)
     return torch.stack([q.gather(1, labels[:, None])[:, 0] for q in p], 1).cpu().numpy()
 
-# %% ../nbs/04_train.ipynb #e096679e
+# %% ../nbs/04_train.ipynb #7de1c2ec
 def filmstrip(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
@@ -1185,7 +1185,7 @@ def draw_episodes(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
     rows: list[int],  # which photos of the episode
-    probability: np.ndarray,  # (len(rows), T+1) of the class in question, in each view
+    probability: np.ndarray | list,  # (len(rows), T+1) of the class in question, in each view; None where it is not known
 ):  # matplotlib figure
     "The views of episodes, one row a photo"
     T = episode.actions.shape[1]
