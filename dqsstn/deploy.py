@@ -129,7 +129,7 @@ def compared(
         same, n = same + int((own["actions"] == here["actions"]).all(1).sum()), n + len(source)
     return dict(differences={name: float(np.max([d[name] for d in found])) for name in OUTPUTS}, same_actions=same, photos=n)
 
-# %% ../nbs/13_deploy.ipynb #e22ca207
+# %% ../nbs/13_deploy.ipynb #6038cb2e
 def export_onnx(
     run: Run,  # trained
     path: str | Path,  # file to make, or to replace
@@ -140,11 +140,12 @@ def export_onnx(
     config = dataclasses.replace(run.config, precision="fp32", compile=False, weights=None)
     about = dict(version=dqsstn.__version__, classes=run.classes, actions=paper_actions().names, config=dataclasses.asdict(config), provenance=run.provenance)
     episode = copy.deepcopy(WholeEpisode(run)).cpu().eval()
-    try: content = onnx_bytes(episode, about)
-    except Exception as e:  # the exporter fails in as many ways as there are operations
-        raise InputError(f"{path}: not written, torch {torch.__version__} with onnxscript {onnxscript.__version__} cannot put {config.arch} into ONNX "
+    try:
+        content = onnx_bytes(episode, about)
+        found = compared(episode, open_onnx(content))
+    except Exception as e:  # exporter and runtime fail in as many ways as there are operations
+        raise InputError(f"{path}: not written, torch {torch.__version__} with onnxscript {onnxscript.__version__} cannot put {config.arch} into an ONNX file that runs "
                          f"({type(e).__name__}); try newer ones: pip install -U torch onnxscript") from e
-    found = compared(episode, open_onnx(content))
     worst = max(found["differences"], key=lambda name: np.nan_to_num(found["differences"][name], nan=np.inf))
     if not found["differences"][worst] <= tolerance:
         raise InputError(f"{path}: not written, as ONNX Runtime differs from PyTorch by {found['differences'][worst]:.1e} in {worst}, "

@@ -186,7 +186,7 @@ def test_file_that_differs_is_not_written(run, exported, folder, monkeypatch, na
 def test_exporter_that_fails(run, folder, monkeypatch):
     def fail(*args, **kwargs): raise RuntimeError("no such operation\nand much more")
     monkeypatch.setattr(torch.onnx, "export", fail)
-    with pytest.raises(InputError, match="x.onnx: not written, torch .* cannot put small_cnn into ONNX"): export_onnx(load_run(run, "cpu"), "x.onnx")
+    with pytest.raises(InputError, match="x.onnx: not written, torch .* cannot put small_cnn into an ONNX file"): export_onnx(load_run(run, "cpu"), "x.onnx")
     assert list(Path().iterdir()) == []
 
 def test_export_leaves_the_run_as_it_is(run, folder, exported, monkeypatch):
@@ -212,3 +212,9 @@ def test_near_tie_is_no_difference(run):
     assert (own["actions"] == 0).all() and (found["actions"] == 1).all() and (own["thetas"] - found["thetas"]).abs().max() > 0.1
     assert max(differences(episode, source, found).values()) < 1e-4
     assert differences(episode, source, found | dict(actions=own["actions"]))["actions"] == 1  # not the largest of the file's own
+
+def test_graph_that_does_not_run(run, folder, monkeypatch):
+    export = torch.onnx.export
+    monkeypatch.setattr(torch.onnx, "export", lambda *args, dynamic_shapes, **kwargs: export(*args, **kwargs))  # the batch size is frozen
+    with pytest.raises(InputError, match="x.onnx: not written, .* into an ONNX file that runs"): export_onnx(load_run(run, "cpu"), "x.onnx")
+    assert list(Path().iterdir()) == []
