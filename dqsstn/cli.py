@@ -563,7 +563,22 @@ def _evaluate(
         train.append_rows(rows.assign(command=rows.seed.map(made), data=rows.seed.map(photos)), csv_file)
     if str(json_file) != "-": _report(results)
 
-# %% ../nbs/07_cli.ipynb #e278c26c
+# %% ../nbs/07_cli.ipynb #fa1d20e2
+def _predict_run(run, images):
+    "What a run folder says of photos, and how to draw the episodes of some of them"
+    _, train = _library()
+    trained = train.load_run(run)
+    predictions, env, episode = train.predict(trained, images)
+    return predictions, partial(train.filmstrip, env, episode, trained.classifiers["agent"])
+
+def _predict_onnx(file, images):
+    "What an ONNX file says of them"
+    _library()
+    from dqsstn import deploy
+    found = deploy.predict_onnx(deploy.load_onnx(file), images)
+    return found[0], partial(deploy.onnx_filmstrip, *found)
+
+# %% ../nbs/07_cli.ipynb #600cfaca
 def _filmstrip_names(images):
     "A file name for the filmstrip of each photo: its stem, numbered where two photos share one"
     stems = [path.stem for path in images]
@@ -571,7 +586,7 @@ def _filmstrip_names(images):
 
 @app.command("predict")
 def _predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a file of `dqsstn export`.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos, in any format.")],
     filmstrip: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw the steps of each episode into this folder.")] = None,
     json_file: _JsonFile = None,
@@ -582,14 +597,12 @@ def _predict(
     """
     check_file(json_file)
     if filmstrip: check_folder(filmstrip)
-    _, train = _library()
-    trained = train.load_run(run)
-    predictions, env, episode = train.predict(trained, images)
+    predictions, draw = _predict_onnx(run, images) if run.suffix == ".onnx" else _predict_run(run, images)
     if filmstrip:
         import matplotlib.pyplot as plt
         filmstrip.mkdir(parents=True, exist_ok=True)
         for i, name in enumerate(_filmstrip_names(images)):
-            fig = train.filmstrip(env, episode, trained.classifiers["agent"], [i])
+            fig = draw([i])
             fig.savefig(filmstrip / name, dpi=100)
             plt.close(fig)
             predictions[i]["filmstrip"] = filmstrip / name
@@ -601,6 +614,27 @@ def _predict(
     rows = {p["image"]: {"whole photo": answer(p["whole_image"]), "final view": answer(p["final_view"]),
                          "window": " ".join(f"{v:.0f}" for v in p["window"]), "actions": steps(p["actions"])} for p in predictions}
     _print_table(pd.DataFrame.from_dict(rows, orient="index"), None, "photo")
+
+# %% ../nbs/07_cli.ipynb #7edf3c34
+@app.command("export")
+def _export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    onnx: Annotated[Path, typer.Option(metavar="FILE", help="The ONNX file to write; its name ends in .onnx.")],
+    json_file: _JsonFile = None,
+):
+    """Write the classifiers and the agent's whole episode as an ONNX file, if ONNX Runtime gives with it the same numbers as PyTorch.
+
+    Example: [bold]dqsstn export runs/tuned-0 --onnx tuned.onnx[/bold]; then [bold]dqsstn predict tuned.onnx holiday.jpg[/bold]
+    """
+    check_file(json_file), check_file(onnx, "--onnx")
+    if onnx.suffix != ".onnx": raise InputError(f"--onnx {onnx}: name a file that ends in .onnx")
+    _, train = _library()
+    from dqsstn import deploy
+    report = deploy.export_onnx(train.load_run(run, device="cpu"), onnx)
+    write_json(report, json_file)
+    if str(json_file) == "-": return
+    typer.echo(f"{onnx}: {report['bytes'] / 1e6:.1f} MB; on {report['photos']} photos ONNX Runtime and PyTorch differ by at most "
+               f"{max(report['differences'].values()):.0e}, and take the same actions on {report['same_actions']}")
 
 # %% ../nbs/07_cli.ipynb #29a25f79
 def numbers(

@@ -14,7 +14,7 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE
            'windows_of', 'mixture_of', 'save_run', 'unfinished', 'load_run', 'Evaluation', 'evaluate', 'mean_of',
            'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table', 'markdown_table',
            'plot_learning', 'plot_bins', 'view_pixels', 'draw_box', 'draw_view', 'draw_step', 'class_probability',
-           'filmstrip', 'save_gif', 'predict', 'photo_pixels']
+           'filmstrip', 'draw_episodes', 'save_gif', 'predict', 'predictions', 'photo_pixels']
 
 # %% ../nbs/04_train.ipynb #0433bce6
 import ast
@@ -1192,7 +1192,7 @@ def class_probability(
     labels = torch.where(labels < 0, p[-1].argmax(1), labels)
     return torch.stack([q.gather(1, labels[:, None])[:, 0] for q in p], 1).cpu().numpy()
 
-# %% ../nbs/04_train.ipynb #0214cd33
+# %% ../nbs/04_train.ipynb #14ec4250
 def filmstrip(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
@@ -1201,9 +1201,18 @@ def filmstrip(
 ):  # matplotlib figure
     "Fig. 7: the views of episodes, one row a photo"
     rows = list(range(len(episode.index)) if rows is None else rows)
-    T, p = episode.actions.shape[1], class_probability(env, Episode(*(values[rows] for values in episode)), classifier)
+    return draw_episodes(env, episode, rows, class_probability(env, Episode(*(values[rows] for values in episode)), classifier))
+
+def draw_episodes(
+    env: ViewEnv,  # renders
+    episode: Episode,  # what happened
+    rows: list[int],  # which photos of the episode
+    probability: np.ndarray | list,  # (len(rows), T+1) of the class in question, in each view; None where it is not known
+):  # matplotlib figure
+    "The views of episodes, one row a photo"
+    T = episode.actions.shape[1]
     fig, axes = plt.subplots(len(rows), T + 1, figsize=(1.15 * (T + 1), 1.75 * len(rows)), layout="constrained", squeeze=False)
-    for ax_row, b, p_row in zip(axes, rows, p):
+    for ax_row, b, p_row in zip(axes, rows, probability):
         for t, ax in enumerate(ax_row): draw_step(ax, env, episode, b, t, p_row[t])
         label = env.bank.labels[episode.index[b]]
         if label >= 0: ax_row[0].set_ylabel(env.bank.classes[label], fontsize=9)
@@ -1236,7 +1245,7 @@ def save_gif(
     plt.close(fig)
     return Path(path)
 
-# %% ../nbs/04_train.ipynb #6a614215
+# %% ../nbs/04_train.ipynb #3e811c71
 @torch.no_grad()
 def predict(
     run: Run,  # trained
@@ -1248,11 +1257,21 @@ def predict(
     episode = play_all(env, agent_policy(run.q_net, run.config.precision))
     whole = probabilities(run.classifiers["baseline"], env)
     final = probabilities(run.classifiers["agent"], env, lambda i: episode.thetas[i, -1])
+    return predictions(env, episode, whole, final, run.classes, run.config), env, episode
 
-    def best(p): return dict(label=run.classes[p.argmax()], probability=round(float(p.max()), 4))
+def predictions(
+    env: ViewEnv,  # over a bank of the photos
+    episode: Episode,  # of each of them
+    p_whole: Tensor,  # (N,C) probabilities on whole images
+    p_final: Tensor,  # (N,C) probabilities on final views
+    classes: tuple,  # their names
+    config: Config,  # source size and resize
+) -> list[dict]:  # one per photo
+    "What `predict` says of photos"
+    def best(p): return dict(label=classes[p.argmax()], probability=round(float(p.max()), 4))
     windows = window(episode.thetas[:, -1]).tolist()
-    return [dict(image=str(path), whole_image=best(whole[i]), final_view=best(final[i]), window=photo_pixels(windows[i], bank.items[i].size, run.config),
-                 actions=[env.actions.names[a] for a in episode.actions[i]]) for i, path in enumerate(paths)], env, episode
+    return [dict(image=str(item.path), whole_image=best(p_whole[i]), final_view=best(p_final[i]), window=photo_pixels(windows[i], item.size, config),
+                 actions=[env.actions.names[a] for a in episode.actions[i]]) for i, item in enumerate(env.bank.items)]
 
 def photo_pixels(
     box: list[float],  # (x1, y1, x2, y2) in source coordinates

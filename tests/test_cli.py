@@ -16,7 +16,7 @@ import dqsstn
 from dqsstn.cli import write_text
 from dqsstn.train import POLICIES, RESULTS_SCHEMA
 
-COMMANDS = ["demo", "data describe", "train", "evaluate", "predict", "reproduce", "report"]
+COMMANDS = ["demo", "data describe", "train", "evaluate", "predict", "export", "reproduce", "report"]
 
 def processor_time(*args):
     "Seconds that a process takes, however busy the machine is"

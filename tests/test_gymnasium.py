@@ -1,0 +1,111 @@
+"""The Gymnasium environments: found without an import, checked, and trained on by stable-baselines3."""
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, make_voc
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.env_checker import check_env as check_for_sb3
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from dqsstn.config import InputError
+from dqsstn.data import sample_items, voc_items
+from dqsstn.env import ViewGym, sign_of_change
+from dqsstn.gym import gym_reward, photos_gym, sb3_policy
+from dqsstn.rewards import REWARD_NEEDS, make_reward
+from dqsstn.train import load_run, play_all
+
+SIZES = dict(source_size=48, view_size=40, horizon=3, device="cpu")
+
+@pytest.fixture
+def items(folder): return sample_items("val", n_train=60, n_test=30)
+
+@pytest.fixture
+def photos(items): return gymnasium.make("dqsstn:dqsstn/Photos-v0", items=items, **SIZES)
+
+def test_found_without_an_import():
+    program = """
+import gymnasium, json, sys
+assert not [name for name in sys.modules if name.startswith("dqsstn")]
+one = gymnasium.make("dqsstn:dqsstn/Sample-v0", n_images=3, view_size=32, horizon=2)
+several = gymnasium.make_vec("dqsstn:dqsstn/Sample-v0", num_envs=2, vectorization_mode="sync", n_images=3, view_size=32, horizon=2)
+first, _ = several.reset(seed=0)
+truncated = [several.step([4, 1])[3].tolist() for _ in range(2)]
+print(json.dumps([sorted(name for name in gymnasium.registry if "dqsstn" in name), one.reset(seed=0)[0].shape, first.shape, truncated]))
+"""
+    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    out = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True, env=env).stdout
+    assert json.loads(out) == [["dqsstn/Photos-v0", "dqsstn/Sample-v0"], [3, 32, 32], [2, 3, 32, 32], [[False, False], [True, True]]]
+
+def test_checkers_find_nothing(photos):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(photos.unwrapped, skip_render_check=True)
+        check_for_sb3(photos.unwrapped)
+
+@pytest.mark.parametrize("reward", REWARD_NEEDS)
+def test_every_reward(items, run, reward):
+    env = gymnasium.make("dqsstn:dqsstn/Photos-v0", items=items, run=run, reward=reward, device="cpu")
+    plain, classifier = env.unwrapped.env, load_run(run, "cpu").classifiers["baseline"]
+    actions, rewards = (4, 1, 4, 5), []
+    env.reset(options=dict(index=2))
+    rewards = [env.step(action)[1] for action in actions]
+    state, expected = plain.reset([2]), []
+    for action in actions:
+        after = plain.step(state, torch.tensor([action]))
+        loss, right, fit = [], [], []
+        for s in (state, after):
+            with torch.no_grad(): logits = classifier(plain.render(s))
+            loss.append(float(torch.nn.functional.cross_entropy(logits, plain.bank.labels[s.index])))
+            right.append(float(logits.argmax(1) == plain.bank.labels[s.index]))
+            fit.append(float(plain.iou(s)))
+        sign = sign_of_change(*fit)
+        expected.append(dict(continuous_loss=loss[0] - loss[1], discrete_accuracy=right[1] - right[0], continuous_iou=fit[1] - fit[0],
+                             discrete_iou=sign, combined=loss[0] - loss[1] + 0.8 * sign)[reward])
+        state = after
+    assert rewards == pytest.approx(expected, abs=1e-5) and rewards[-1] == 0
+
+def test_photos_in_vocs_layout(folder):
+    make_voc("voc", n=3)
+    env = gymnasium.make("dqsstn:dqsstn/Photos-v0", items=voc_items("voc", years=(2007,)), **SIZES)
+    assert {env.reset(seed=seed)[1]["name"] for seed in range(20)} == {"000000", "000001", "000002"}
+
+def test_mistakes_are_named(items, run, folder):
+    with pytest.raises(InputError, match="reward=continuous_loss: needs a classifier; name a run folder by run="): photos_gym(items, reward="continuous_loss", **SIZES)
+    with pytest.raises(InputError, match="unknown field 'horizn'; did you mean 'horizon'"): photos_gym(items, horizn=3)
+    with pytest.raises(InputError, match="nowhere: neither a JSON file nor"): photos_gym(items, config="nowhere")
+    with pytest.raises(InputError, match="nowhere: not a run folder"): photos_gym(items, run="nowhere")
+    make_voc("voc", n=3)
+    with pytest.raises(InputError, match="its classes are not those of train"): photos_gym(voc_items("voc", years=(2007,)), run=run)
+    assert not make_reward("discrete_iou").needs_classifier and callable(gym_reward(make_reward("discrete_iou")))
+
+@pytest.mark.parametrize("make", [
+    lambda env: DQN("CnnPolicy", env, buffer_size=100, learning_starts=16, batch_size=8, train_freq=1, seed=0, device="cpu"),
+    lambda env: PPO("CnnPolicy", env, n_steps=16, batch_size=16, n_epochs=1, seed=0, device="cpu")], ids=["DQN", "PPO"])
+def test_sb3_trains_and_plays(photos, make):
+    plain = photos.unwrapped.env
+    model = make(DummyVecEnv([lambda: ViewGym(plain)] * 2))
+    weights = [value.clone() for value in model.policy.parameters()]
+    model.learn(64)
+    assert model.num_timesteps >= 64 and not all(torch.equal(a, b) for a, b in zip(weights, model.policy.parameters()))
+    assert all(torch.isfinite(value).all() for value in model.policy.parameters())
+    played = play_all(plain, sb3_policy(model))
+    for index in (0, 7):
+        view, info = photos.reset(options=dict(index=index))
+        actions, ious = [], [info["iou"]]
+        for _ in range(plain.horizon):
+            actions.append(int(model.predict(view, deterministic=True)[0]))
+            view, _, _, _, info = photos.step(actions[-1])
+            ious.append(info["iou"])
+        assert actions == played.actions[index].tolist() and np.allclose(ious, played.ious[index], atol=1e-5)
+
+def test_small_views_need_another_policy(items):
+    env = photos_gym(items, **SIZES | dict(view_size=32))
+    with pytest.raises((AssertionError, RuntimeError)): PPO("CnnPolicy", env, device="cpu")
