@@ -32,7 +32,7 @@ from typer.core import TyperGroup
 from . import __version__
 from .config import CONFIGS, Config, InputError, check_out_folder, load_config, make_config, override, save_config, write_text
 
-# %% ../nbs/07_cli.ipynb #c6882874
+# %% ../nbs/07_cli.ipynb #09647122
 class Commands(TyperGroup):
     "The group of all commands: what a user can mend ends as one line on standard error and exit code 2, Ctrl-C as exit code 130"
     def list_commands(self, ctx): return sorted(super().list_commands(ctx), key=lambda name: name not in ("demo", "data"))
@@ -47,7 +47,8 @@ class Commands(TyperGroup):
         except Exception as e:
             message, code = remedy(e), 2
             if not message: raise
-        typer.echo("dqsstn: " + " ".join(message.split()).replace("(skip_bad)", "(--skip-bad)"), err=True)
+        rank = int(os.environ.get("RANK", 0))  # of several processes that train together, one says that they were stopped
+        if rank == 0 or code == 2: typer.echo("dqsstn" + f" (process {rank})" * (rank > 0) + ": " + " ".join(message.split()).replace("(skip_bad)", "(--skip-bad)"), err=True)
         raise typer.Exit(code)
 
 def remedy(
@@ -61,7 +62,7 @@ def remedy(
                 "or --set memory_limit_gb=X to keep less of the photos")
     return ""
 
-# %% ../nbs/07_cli.ipynb #d5ca1ef8
+# %% ../nbs/07_cli.ipynb #d89505cf
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Count what a data set holds.")
 app.add_typer(data_app, name="data")
@@ -77,8 +78,10 @@ def _show_version(wanted: bool):
 
 @app.callback(epilog="[bold]dqsstn demo[/bold] needs nothing prepared. "
                      "[bold]dqsstn COMMAND --help[/bold] explains a command, with an example.")
-def _start(version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False):
+def _start(ctx: typer.Context, version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False):
     """An agent learns by deep Q-learning to zoom into the most salient object of a photo, before a classifier names it."""
+    if "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1" and ctx.invoked_subcommand not in ("train", "demo"):
+        raise InputError(f"{ctx.invoked_subcommand}: is the work of one process; several share only train and demo, launch this one alone")
 
 # %% ../nbs/07_cli.ipynb #ff381696
 def plain(
@@ -295,7 +298,7 @@ def _draw_figures(
         plt.close(fig)
     train.save_gif(env, episode, 0, run.classifiers["agent"], folder / "episode.gif")
 
-# %% ../nbs/07_cli.ipynb #268dff54
+# %% ../nbs/07_cli.ipynb #8917a28d
 def _train_and_measure(
     plan,  # `Plan`
     out: Path,  # run folder, new or to go on with
@@ -304,29 +307,38 @@ def _train_and_measure(
 ) -> dict:  # results
     "Train, and write a run folder with results and figures; stopped by whatever, say how to go on"
     _, train = _library()
+    from dqsstn import scale
+    state = scale.process_of(plan.config.device)
     device = train.choose_device(plan.config.device)
     if not resumed: plan = plan.settled(device.type)
     train.new_net(plan.config, 2, "classifier", device)  # what is wrong with network or device shows now
-    keep, again = train.Checkpoints(out / "checkpoint", save_every, None if resumed else plan.to_json()), f"dqsstn train --resume {shlex.quote(str(out))}"
+    about, again = None if resumed else plan.to_json(), f"dqsstn train --resume {shlex.quote(str(out))}"
+    keep = scale.JointCheckpoints(out / "checkpoint", state, about) if state else train.Checkpoints(out / "checkpoint", save_every, about)
     try:
         if resumed: keep.take()  # before the photos are read, which may take a while
         if resumed and not train.unfinished(out): raise InputError(f"{out}: another process has just completed it; see its results.json")
-        return _train(plan, out, keep)
+        with scale.joined(state): run, measured = _train(plan, keep)
+        return _measure(plan, run, measured, out, keep)
     except KeyboardInterrupt: raise KeyboardInterrupt(f"stopped; go on with {again}" if train.unfinished(out) else "") from None
     except OSError as e:
         if not (keep.lock.is_locked and train.unfinished(out)): raise
         raise InputError(f"{remedy(e)}; mend that, and go on with `{again}`") from None
     finally: keep.release()
 
-# %% ../nbs/07_cli.ipynb #c1a4ae4c
-def _train(plan, out, keep):
-    "As `_train_and_measure`, with whatever is thrown"
+# %% ../nbs/07_cli.ipynb #09e2c5f5
+def _train(plan, keep):
+    "A run, and the photos to measure it on"
     _, train = _library()
     source, split = plan.source, plan.split
     fit, valid = (_read_photos(source, part) for part in ("fit", "valid"))
     measured = valid if split == "valid" else _read_photos(source, split)
     _say(f"{source_name(source)}: training on {len(fit)} photos, validating on {len(valid)}, measuring on {len(measured)} of split {split}")
-    run = train.train_run(plan.config, fit, valid, progress=True, skip_bad=source.skip_bad, keep=keep)
+    return train.train_run(plan.config, fit, valid, progress=True, skip_bad=source.skip_bad, keep=keep), measured
+
+def _measure(plan, run, measured, out, keep):
+    "Write all files of a run; its results"
+    _, train = _library()
+    source, split = plan.source, plan.split
     about = dict(data=source_name(source), sample=sample_settings(source) if source.kind == "sample" else None, command=plan.command)
     run = run._replace(provenance=run.provenance | about)
     train.save_run(run, out)
