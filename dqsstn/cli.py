@@ -8,7 +8,7 @@ __all__ = ['app', 'data_app', 'Commands', 'remedy', 'main', 'plain', 'write_json
            'telling_rows', 'Plan', 'read_plan', 'check_comparable', 'check_csv', 'numbers', 'study_items', 'study_name',
            'check_study']
 
-# %% ../nbs/07_cli.ipynb #6c4cbbe4
+# %% ../nbs/07_cli.ipynb #c946166e
 import errno
 import inspect
 import json
@@ -24,13 +24,13 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial, wraps
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from . import __version__
-from .config import CONFIGS, Config, InputError, check_out_folder, load_config, make_config, override, save_config, write_text
+from .config import CONFIGS, Config, InputError, check_out_folder, extra, load_config, make_config, override, save_config, write_text
 
 # %% ../nbs/07_cli.ipynb #09647122
 class Commands(TyperGroup):
@@ -676,7 +676,16 @@ def _print_report(csv, out=None):
         for k in range(0, len(table.columns), 6): _print_table(table.iloc[:, k : k + 6], None, "")
     if out: typer.echo(f"{out / 'tables.md'}: these tables\n{csv}: every number, with where it comes from\n{out / 'figures'}: figures")
 
-# %% ../nbs/07_cli.ipynb #765424b6
+# %% ../nbs/07_cli.ipynb #2910cf7d
+def _engine(name, address):
+    "From the rows made side by side (on a GPU: on each) to an engine of `run_jobs`; None: local processes"
+    if name == "local" and address: raise InputError("--address: names a Ray cluster; say --engine ray, too")
+    if name == "local": return None
+    extra("ray", "ray")  # what is missing shows now
+    from dqsstn.scale import on_ray
+    return lambda workers, gpu: partial(on_ray, address=address, workers=None if gpu else workers, gpu=1 / workers if gpu else 0)
+
+# %% ../nbs/07_cli.ipynb #5b6ee926
 _study = partial(typer.Option, rich_help_panel="What to reproduce")
 
 @app.command("reproduce")
@@ -697,6 +706,8 @@ def _reproduce(
     split: Annotated[str, typer.Option(metavar="NAME", help="The split to test on.")] = "val",
     workers: Annotated[int | None, typer.Option("--jobs", min=1, metavar="N", help="Rows made side by side. Default: one for each CPU core; 1 on a GPU.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and how long it would take.")] = False,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="Where rows are made: by processes of this machine, or as tasks of Ray.")] = "local",
+    address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A Ray cluster. Default: one on this machine, as long as it is needed.")] = None,
     settings: _Settings = None,
 ):
     """Make the tables and figures of the paper. Interrupted, it goes on where it was; complete, it only reports.
@@ -710,6 +721,7 @@ def _reproduce(
     tables = report.TABLES if everything else numbers(tables, "--table", report.TABLES)
     figures = report.FIGURES if everything else numbers(figures, "--figure", report.FIGURES)
     if not (tables or figures or why): raise InputError("name what to reproduce: --all, --table 1,2, --figure 3,4 or --why")
+    on = _engine(engine, address)
     chosen = override(load_config(config or ("study" if source.kind == "sample" else "paper")), settings or [])
     photos = check_study(out, chosen, f"{study_name(source)}, split {split}")
     device = train.choose_device(chosen.device)
@@ -727,7 +739,8 @@ def _reproduce(
     write_text(photos + "\n", out / "data.txt")
     save_config(replace(chosen, seed=0), out / "config.json")
     about = dict(data=study_name(source), split=split, command=ctx.meta["dqsstn.command"])
-    experiments.run_jobs(missing, lab, out / "results.csv", min(workers, max(map(len, stages))) or 1, about, progress=True)
+    workers = min(workers, max(map(len, stages))) or 1
+    experiments.run_jobs(missing, lab, out / "results.csv", workers, about, progress=True, engine=on(workers, device.type == "cuda") if on and missing else None)
     if why and not (out / "latency.csv").is_file(): competitors.latencies(chosen).to_csv(out / "latency.csv", index=False)
     if jobs: report.write_report(out / "results.csv", out)
     _print_report(out / "results.csv", out)

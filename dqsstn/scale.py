@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['share_of', 'process_of', 'average_gradients', 'send_weights', 'ShareBatches', 'sum_of_all', 'shared_training',
-           'JointCheckpoints', 'joined']
+           'JointCheckpoints', 'joined', 'do_step', 'weights_for', 'on_ray']
 
-# %% ../nbs/14_scale.ipynb #9f4f07b0
+# %% ../nbs/14_scale.ipynb #b34529f2
 import os
 import sys
 import uuid
@@ -24,7 +24,7 @@ from fastcore.basics import patch
 from timm.layers import convert_sync_batchnorm
 from torch import Tensor, distributed, nn
 
-from .checkpoint import Checkpoints, check_identity, metrics_of, read_checkpoint, write_checkpoint
+from .checkpoint import Checkpoints, check_identity, metrics_of, read_checkpoint, write_checkpoint, write_durably
 from .config import InputError, extra
 from .experiments import Job, Lab, agent_key, base_key, outcome
 from .qnet import ReplayMemory
@@ -184,3 +184,69 @@ def joined(
         raise
     state.destroy_process_group()
     if nowhere: raise SystemExit(0)
+
+# %% ../nbs/14_scale.ipynb #734278d7
+_LABS = {}  # of a worker, by study: photos are decoded once
+
+def do_step(
+    study: str,  # names the study among those that a worker sees
+    code: str,  # `code_hash()` of the process that began it
+    lab: Lab,  # photos; its folder is another one here
+    weights: dict[str, bytes],  # the networks that the step needs, by file name
+    method: str,  # base, agent or job
+    argument,  # configuration, or job
+) -> tuple:  # `outcome`, and the files that the step has made
+    "One step of a study, in a worker"
+    if code != code_hash(): return InputError("a machine of the cluster has another version of dqsstn; install the same on all"), {}
+    if study not in _LABS:
+        torch.set_num_threads(1)  # as every worker of a study has
+        keep_memory()
+        _LABS[study] = lab
+    lab = _LABS[study]
+    with TemporaryDirectory() as folder:
+        lab.folder = Path(folder)
+        for name, content in weights.items(): (lab.folder / name).write_bytes(content)
+        done = outcome(lab, method, argument)
+        return done, {p.name: p.read_bytes() for p in lab.folder.iterdir() if p.name not in weights}
+
+def weights_for(
+    lab: Lab,  # of the process that began the study
+    method: str,  # base, agent or job
+    argument,  # configuration, or job
+) -> list[Path]:  # the files that are there
+    "The shared networks that a step looks for"
+    config = argument.config if isinstance(argument, Job) else argument
+    paths = [lab.path("base-classifier", config, base_key(config)), *(lab.path(f"agent-{net}", config, agent_key(config)) for net in ("q_net", "classifier"))]
+    return [path for path in paths if method != "base" and path.is_file()]
+
+# %% ../nbs/14_scale.ipynb #386b5a09
+@contextmanager
+def on_ray(
+    lab: Lab,  # photos and shared networks
+    address: str | None = None,  # of a cluster, as `10.0.0.1:6379`; None: one on this machine, for as long as it is needed
+    workers: int | None = None,  # of a cluster on this machine: tasks side by side
+    gpu: float = 0.0,  # share of a GPU that a task takes
+) -> Iterator[Callable]:  # from steps to outcomes, in the order in which they are ready
+    "Where `run_jobs` may do its steps: as tasks of Ray"
+    os.environ |= dict(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")  # nothing is reported; which GPU a task has, Ray says
+    ray, = extra("ray", "ray")
+    try: ray.init(address or "local", num_cpus=None if address else workers, include_dashboard=None if address else False, log_to_driver=False, logging_level="ERROR")
+    except ConnectionError: raise InputError(f"--address {address}: no Ray cluster answers there; start one with `ray start --head`") from None
+    try:
+        if gpu > ray.cluster_resources().get("GPU", 0): raise InputError("the Ray cluster has no GPU; add one, or --set device=cpu")
+        task = ray.remote(num_cpus=1, num_gpus=gpu, max_retries=3)(do_step)
+        about = uuid.uuid4().hex, code_hash(), Lab(lab.read, ".", lab.per_seed, lab.skip_bad)
+        yield lambda steps: _as_ready(ray, lab, {task.remote(*about, {p.name: p.read_bytes() for p in weights_for(lab, *step)}, *step): step for step in steps})
+    finally: ray.shutdown()
+
+def _as_ready(ray, lab, tasks):
+    "The outcomes of tasks; the files they have made are written to the lab's folder"
+    waiting = list(tasks)
+    while waiting:
+        (ready,), waiting = ray.wait(waiting)
+        try: done, made = ray.get(ready)
+        except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError, ray.exceptions.ObjectLostError) as e:
+            done, made = InputError(f"{tasks[ready][0]}: lost four workers ({type(e).__name__}); are they short of memory?"), {}
+        lab.folder.mkdir(parents=True, exist_ok=True)
+        for name, content in made.items(): write_durably(content, lab.folder / name)
+        yield done
