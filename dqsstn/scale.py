@@ -6,8 +6,9 @@
 __all__ = ['share_of', 'process_of', 'average_gradients', 'send_weights', 'ShareBatches', 'sum_of_all', 'shared_training',
            'JointCheckpoints', 'joined', 'do_step', 'weights_for', 'on_ray']
 
-# %% ../nbs/14_scale.ipynb #b34529f2
+# %% ../nbs/14_scale.ipynb #2b3f0775
 import os
+import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ from .checkpoint import Checkpoints, check_identity, metrics_of, read_checkpoint
 from .config import InputError, extra
 from .experiments import Job, Lab, agent_key, base_key, outcome
 from .qnet import ReplayMemory
-from .train import EpisodeIoU, EpisodeLoader, JointClassifier, choose_device, code_hash, keep_memory
+from .train import EpisodeIoU, EpisodeLoader, JointClassifier, code_hash, keep_memory
 
 # %% ../nbs/14_scale.ipynb #b224dd87
 def share_of(
@@ -168,7 +169,7 @@ def train(
                               columns=list(metrics.columns), values=metrics.to_numpy().tolist()), path)
     return metrics
 
-# %% ../nbs/14_scale.ipynb #0342feb5
+# %% ../nbs/14_scale.ipynb #071ce93c
 @contextmanager
 def joined(
     state,  # of `process_of`; None: alone
@@ -180,7 +181,7 @@ def joined(
         with redirect_stdout(nowhere or sys.stdout), redirect_stderr(nowhere or sys.stderr): yield
         state.wait_for_everyone()
     except RuntimeError as e:
-        if isinstance(e, distributed.DistError) or "peer" in str(e): raise InputError("another process of this training has ended; see what it says") from None
+        if isinstance(e, distributed.DistError) or "peer" in str(e): raise InputError("another process of this training has ended; see what it says, and go on with --resume") from None
         raise
     state.destroy_process_group()
     if nowhere: raise SystemExit(0)
@@ -219,7 +220,7 @@ def weights_for(
     paths = [lab.path("base-classifier", config, base_key(config)), *(lab.path(f"agent-{net}", config, agent_key(config)) for net in ("q_net", "classifier"))]
     return [path for path in paths if method != "base" and path.is_file()]
 
-# %% ../nbs/14_scale.ipynb #386b5a09
+# %% ../nbs/14_scale.ipynb #5dbe179e
 @contextmanager
 def on_ray(
     lab: Lab,  # photos and shared networks
@@ -230,14 +231,24 @@ def on_ray(
     "Where `run_jobs` may do its steps: as tasks of Ray"
     os.environ |= dict(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")  # nothing is reported; which GPU a task has, Ray says
     ray, = extra("ray", "ray")
-    try: ray.init(address or "local", num_cpus=None if address else workers, include_dashboard=None if address else False, log_to_driver=False, logging_level="ERROR")
-    except ConnectionError: raise InputError(f"--address {address}: no Ray cluster answers there; start one with `ray start --head`") from None
+    if address: _check_answers(address)
+    alone = {} if address else dict(num_cpus=workers, include_dashboard=False)
+    ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **alone)
     try:
         if gpu > ray.cluster_resources().get("GPU", 0): raise InputError("the Ray cluster has no GPU; add one, or --set device=cpu")
         task = ray.remote(num_cpus=1, num_gpus=gpu, max_retries=3)(do_step)
         about = uuid.uuid4().hex, code_hash(), Lab(lab.read, ".", lab.per_seed, lab.skip_bad)
-        yield lambda steps: _as_ready(ray, lab, {task.remote(*about, {p.name: p.read_bytes() for p in weights_for(lab, *step)}, *step): step for step in steps})
+        yield lambda steps: _as_ready(ray, lab, {
+            task.options(name=_title(*step)).remote(*about, {p.name: p.read_bytes() for p in weights_for(lab, *step)}, *step): step for step in steps})
     finally: ray.shutdown()
+
+def _check_answers(address):
+    "Ray itself would wait for minutes, and then end the process"
+    host, _, port = address.rpartition(":")
+    try: socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError): raise InputError(f"--address {address}: no Ray cluster answers there; start one with `ray start --head`, and name its HOST:PORT") from None
+
+def _title(method, argument): return f"{getattr(argument, 'name', method)}, seed {argument.seed}"
 
 def _as_ready(ray, lab, tasks):
     "The outcomes of tasks; the files they have made are written to the lab's folder"
@@ -246,7 +257,7 @@ def _as_ready(ray, lab, tasks):
         (ready,), waiting = ray.wait(waiting)
         try: done, made = ray.get(ready)
         except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError, ray.exceptions.ObjectLostError) as e:
-            done, made = InputError(f"{tasks[ready][0]}: lost four workers ({type(e).__name__}); are they short of memory?"), {}
+            done, made = InputError(f"{_title(*tasks[ready])}: was lost with its worker four times ({type(e).__name__}); are the machines short of memory?"), {}
         lab.folder.mkdir(parents=True, exist_ok=True)
         for name, content in made.items(): write_durably(content, lab.folder / name)
         yield done
