@@ -191,6 +191,21 @@ def test_two_processes_end_together(which, number, folder):
     refused = call("train --resume joint", code=2).stderr  # with the number of processes that it was begun with
     assert "was made with" in refused and "processes=2" in refused
 
+@pytest.mark.slow
+def test_two_processes_go_on(folder):
+    line = [*LAUNCH, *shlex.split(RUN), "--set", "epochs=12"]
+    def done(process):
+        err = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, err
+    stopped = python(*line, "--out", "stopped")
+    while stopped.poll() is None and not Path("stopped/checkpoint/classifier.pt").is_file(): time.sleep(0.1)
+    stopped.send_signal(signal.SIGINT)
+    stopped.communicate(timeout=60)
+    assert Path("stopped/checkpoint/training.json").is_file() and not Path("stopped/checkpoint/agent.pt").exists()
+    done(python(*LAUNCH, "train", "--resume", "stopped"))
+    done(python(*line, "--out", "whole"))
+    for file in Path("whole").glob("*.safetensors"): assert file.read_bytes() == Path("stopped", file.name).read_bytes(), file.name
+
 def photos(split, seed): return sample_items(dict(test="val").get(split, split), seed, n_train=60, n_test=30)
 
 @pytest.mark.slow
@@ -198,7 +213,7 @@ def test_rows_of_a_killed_worker_arrive_once(folder, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT/'tests'}")
     config = dataclasses.replace(TRAINING, arch="small_cnn", classifier_training="after", batch_size=16)
-    jobs = [Job(policy, dataclasses.replace(config, seed=seed, classifier_epochs=20), policy, needs=("base",)) for seed in (0, 1) for policy in ("baseline", "center_zoom")]
+    jobs = [Job(policy, dataclasses.replace(config, seed=seed, classifier_epochs=8), policy, needs=("base",)) for seed in (0, 1) for policy in ("baseline", "center_zoom")]
     killed = []
     def kill_one(lab, csv):
         "Where a job is done, once"
