@@ -8,7 +8,7 @@ __all__ = ['app', 'data_app', 'Commands', 'remedy', 'main', 'plain', 'write_json
            'telling_rows', 'Plan', 'read_plan', 'check_comparable', 'check_csv', 'numbers', 'study_items', 'study_name',
            'check_study']
 
-# %% ../nbs/07_cli.ipynb #dbd1fe7b
+# %% ../nbs/07_cli.ipynb #827203f9
 import errno
 import inspect
 import json
@@ -24,15 +24,15 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial, wraps
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from . import __version__
-from .config import CONFIGS, Config, InputError, check_out_folder, load_config, make_config, override, save_config, write_text
+from .config import CONFIGS, Config, InputError, check_out_folder, extra, load_config, make_config, override, save_config, write_text
 
-# %% ../nbs/07_cli.ipynb #c6882874
+# %% ../nbs/07_cli.ipynb #09647122
 class Commands(TyperGroup):
     "The group of all commands: what a user can mend ends as one line on standard error and exit code 2, Ctrl-C as exit code 130"
     def list_commands(self, ctx): return sorted(super().list_commands(ctx), key=lambda name: name not in ("demo", "data"))
@@ -47,7 +47,8 @@ class Commands(TyperGroup):
         except Exception as e:
             message, code = remedy(e), 2
             if not message: raise
-        typer.echo("dqsstn: " + " ".join(message.split()).replace("(skip_bad)", "(--skip-bad)"), err=True)
+        rank = int(os.environ.get("RANK", 0))  # of several processes that train together, one says that they were stopped
+        if rank == 0 or code == 2: typer.echo("dqsstn" + f" (process {rank})" * (rank > 0) + ": " + " ".join(message.split()).replace("(skip_bad)", "(--skip-bad)"), err=True)
         raise typer.Exit(code)
 
 def remedy(
@@ -61,7 +62,7 @@ def remedy(
                 "or --set memory_limit_gb=X to keep less of the photos")
     return ""
 
-# %% ../nbs/07_cli.ipynb #c060b8bf
+# %% ../nbs/07_cli.ipynb #9e84ed63
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 data_app = typer.Typer(no_args_is_help=True, help="Count what a data set holds.")
 app.add_typer(data_app, name="data")
@@ -79,8 +80,10 @@ def _show_version(wanted: bool):
 
 @app.callback(epilog="[bold]dqsstn demo[/bold] needs nothing prepared. "
                      "[bold]dqsstn COMMAND --help[/bold] explains a command, with an example.")
-def _start(version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False):
+def _start(ctx: typer.Context, version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False):
     """An agent learns by deep Q-learning to zoom into the most salient object of a photo, before a classifier names it."""
+    if "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1" and ctx.invoked_subcommand not in ("train", "demo"):
+        raise InputError(f"{ctx.invoked_subcommand}: is the work of one process; several share only train and demo, launch this one alone")
 
 # %% ../nbs/07_cli.ipynb #bf621443
 def plain(
@@ -297,7 +300,7 @@ def _draw_figures(
         plt.close(fig)
     train.save_gif(env, episode, run.classifiers["agent"], folder / "episode.gif")
 
-# %% ../nbs/07_cli.ipynb #e7cbc744
+# %% ../nbs/07_cli.ipynb #fd2a3ce7
 def _train_and_measure(
     plan,  # `Plan`
     out: Path,  # run folder, new or to go on with
@@ -307,36 +310,45 @@ def _train_and_measure(
 ) -> dict:  # results
     "Train, and write a run folder with results and figures; stopped by whatever, say how to go on"
     _, train = _library()
+    from dqsstn import scale
+    state = scale.process_of(plan.config.device)
     device = train.choose_device(plan.config.device)
     if not resumed: plan = plan.settled(device.type)
     tracker = _tracker(track, out, plan.config)
     train.new_net(plan.config, 2, "classifier", device)  # what is wrong with network or device shows now
-    keep, again = train.Checkpoints(out / "checkpoint", save_every, None if resumed else plan.to_json()), f"dqsstn train --resume {shlex.quote(str(out))}"
+    about, again = None if resumed else plan.to_json(), f"dqsstn train --resume {shlex.quote(str(out))}"
+    keep = scale.JointCheckpoints(out / "checkpoint", state, about) if state else train.Checkpoints(out / "checkpoint", save_every, about)
     try:
         if resumed: keep.take()  # before the photos are read, which may take a while
         if resumed and not train.unfinished(out): raise InputError(f"{out}: another process has just completed it; see its results.json")
-        return _train(plan, out, keep, tracker)
+        with scale.joined(state): run, measured = _train(plan, keep, tracker)
+        return _measure(plan, run, measured, out, keep, tracker)
     except KeyboardInterrupt: raise KeyboardInterrupt(f"stopped; go on with {again}" if train.unfinished(out) else "") from None
     except OSError as e:
         if not (keep.lock.is_locked and train.unfinished(out)): raise
         raise InputError(f"{remedy(e)}; mend that, and go on with `{again}`") from None
     finally: keep.release()
 
-# %% ../nbs/07_cli.ipynb #944e5912
+# %% ../nbs/07_cli.ipynb #f53944b6
 def _tracker(name, out, config):
     "What follows a training; None where nothing is to"
     if name is None: return None
     from dqsstn.hub import make_tracker
     return make_tracker(name, out, config)
 
-def _train(plan, out, keep, tracker):
-    "As `_train_and_measure`, with whatever is thrown"
+def _train(plan, keep, tracker):
+    "A run, and the photos to measure it on"
     _, train = _library()
     source, split = plan.source, plan.split
     fit, valid = (_read_photos(source, part) for part in ("fit", "valid"))
     measured = valid if split == "valid" else _read_photos(source, split)
     _say(f"{source_name(source)}: training on {len(fit)} photos, validating on {len(valid)}, measuring on {len(measured)} of split {split}")
-    run = train.train_run(plan.config, fit, valid, progress=True, skip_bad=source.skip_bad, keep=keep, track=tracker)
+    return train.train_run(plan.config, fit, valid, progress=True, skip_bad=source.skip_bad, keep=keep, track=tracker), measured
+
+def _measure(plan, run, measured, out, keep, tracker):
+    "Write all files of a run; its results"
+    _, train = _library()
+    source, split = plan.source, plan.split
     about = dict(data=source_name(source), sample=sample_settings(source) if source.kind == "sample" else None, command=plan.command)
     run = run._replace(provenance=run.provenance | about)
     train.save_run(run, out)
@@ -712,7 +724,16 @@ def _print_report(csv, out=None):
         for k in range(0, len(table.columns), 6): _print_table(table.iloc[:, k : k + 6], None, "")
     if out: typer.echo(f"{out / 'tables.md'}: these tables\n{csv}: every number, with where it comes from\n{out / 'figures'}: figures")
 
-# %% ../nbs/07_cli.ipynb #62ef9a2b
+# %% ../nbs/07_cli.ipynb #2910cf7d
+def _engine(name, address):
+    "From the rows made side by side (on a GPU: on each) to an engine of `run_jobs`; None: local processes"
+    if name == "local" and address: raise InputError("--address: names a Ray cluster; say --engine ray, too")
+    if name == "local": return None
+    extra("ray", "ray")  # what is missing shows now
+    from dqsstn.scale import on_ray
+    return lambda workers, gpu: partial(on_ray, address=address, workers=None if gpu else workers, gpu=1 / workers if gpu else 0)
+
+# %% ../nbs/07_cli.ipynb #ab4cea68
 _study = partial(typer.Option, rich_help_panel="What to reproduce")
 
 @app.command("reproduce")
@@ -733,6 +754,8 @@ def _reproduce(
     split: Annotated[str, typer.Option(metavar="NAME", help="The split to test on.")] = "val",
     workers: Annotated[int | None, typer.Option("--jobs", min=1, metavar="N", help="Rows made side by side. Default: one for each CPU core; 1 on a GPU.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and how long it would take.")] = False,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="Where rows are made: by processes of this machine, or as tasks of Ray.")] = "local",
+    address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A Ray cluster. Default: one on this machine, as long as it is needed.")] = None,
     settings: _Settings = None,
 ):
     """Make the tables and figures of the paper. Interrupted, it goes on where it was; complete, it only reports.
@@ -746,6 +769,7 @@ def _reproduce(
     tables = report.TABLES if everything else numbers(tables, "--table", report.TABLES)
     figures = report.FIGURES if everything else numbers(figures, "--figure", report.FIGURES)
     if not (tables or figures or why): raise InputError("name what to reproduce: --all, --table 1,2, --figure 3,4 or --why")
+    on = _engine(engine, address)
     chosen = override(load_config(config or ("study" if source.kind == "sample" else "paper")), settings or [])
     photos = check_study(out, chosen, f"{study_name(source)}, split {split}")
     device = train.choose_device(chosen.device)
@@ -763,7 +787,8 @@ def _reproduce(
     write_text(photos + "\n", out / "data.txt")
     save_config(replace(chosen, seed=0), out / "config.json")
     about = dict(data=study_name(source), split=split, command=ctx.meta["dqsstn.command"])
-    experiments.run_jobs(missing, lab, out / "results.csv", min(workers, max(map(len, stages))) or 1, about, progress=True)
+    workers = min(workers, max(map(len, stages))) or 1
+    experiments.run_jobs(missing, lab, out / "results.csv", workers, about, progress=True, engine=on(workers, device.type == "cuda") if on and missing else None)
     if why and not (out / "latency.csv").is_file(): competitors.latencies(chosen).to_csv(out / "latency.csv", index=False)
     if jobs: report.write_report(out / "results.csv", out)
     _print_report(out / "results.csv", out)

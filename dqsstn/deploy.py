@@ -12,7 +12,7 @@ import dataclasses
 import json
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -86,7 +86,7 @@ def open_onnx(
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 def run_onnx(
-    session,  # from `open_onnx`
+    session: Any,  # from `open_onnx`
     source: Tensor,  # (B, 3, S, S) uint8
 ) -> dict[str, Tensor]:  # by name
     "`OUTPUTS` by ONNX Runtime"
@@ -118,7 +118,7 @@ def check_photos(
 
 def compared(
     episode: WholeEpisode,  # the networks in PyTorch
-    session,  # the same in ONNX Runtime
+    session: Any,  # the same in ONNX Runtime
 ) -> dict:  # `differences`, and for how many of how many photos all `actions` are the same
     "Photos seen by both"
     found, same, n = [], 0, 0

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['MACHINE', 'CLASSIFIER', 'NETWORK', 'AGENT', 'VIEWS', 'FINAL', 'KEPT', 'CLUTTER', 'MEANS', 'Tested', 'Job', 'key_of',
            'base_key', 'agent_key', 'job_key', 'job_code', 'Lab', 'final_views', 'to_hex', 'from_hex', 'count_details',
-           'do_job', 'read_rows', 'missing_jobs', 'steps_of', 'run_jobs', 'speed', 'seconds_of', 'q_learning',
-           'policy_jobs', 'reward_jobs']
+           'do_job', 'read_rows', 'missing_jobs', 'steps_of', 'outcome', 'run_jobs', 'speed', 'seconds_of',
+           'q_learning', 'policy_jobs', 'reward_jobs']
 
-# %% ../nbs/04a_experiments.ipynb #81527376
+# %% ../nbs/04a_experiments.ipynb #c816aa8e
 import dataclasses
 import hashlib
 import json
@@ -229,7 +229,7 @@ def final_views(
     if job.name in KEPT: save_weights(net, lab.path(f"classifier-{job.name}", config, job_key(job)), dict(arch=config.arch, content=job.name))
     return Tested(theta, p_whole, p_final, episode and episode.actions)
 
-# %% ../nbs/04a_experiments.ipynb #90133118
+# %% ../nbs/04a_experiments.ipynb #b165b5fd
 KEPT = ("baseline", "discrete_iou")  # whose classifiers are kept, for the filmstrips of Fig. 7
 CLUTTER = 0.4  # th of Table 4: share of the salient box that other boxes cover
 
@@ -329,18 +329,25 @@ def job(
     "A row of results"
     return do_job(self, job)
 
-# %% ../nbs/04a_experiments.ipynb #efe7a8ac
+# %% ../nbs/04a_experiments.ipynb #43896503
+def outcome(
+    lab: Lab,  # photos and shared networks
+    method: str,  # base, agent or job
+    argument,  # configuration, or job
+) -> dict | InputError | None:  # None for a network
+    "The row of a job; an `InputError` is an outcome, too, and the others go on"
+    try: done = getattr(lab, method)(argument)
+    except InputError as e: return e
+    return done if method == "job" else None
+
+# %% ../nbs/04a_experiments.ipynb #1032d5a9
 def _open(lab):
     "What a worker does first"
     global _LAB
     _LAB = lab
     torch.set_num_threads(1)
 
-def _do(method, argument):
-    "The row of a job, None for a network; an `InputError` is an outcome, too, and the others go on"
-    try: done = getattr(_LAB, method)(argument)
-    except InputError as e: return e
-    return done if method == "job" else None
+def _do(method, argument): return outcome(_LAB, method, argument)
 
 @contextmanager
 def _one_thread(lab):
@@ -369,7 +376,7 @@ def _processes(lab, workers):
         raise
     finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/04a_experiments.ipynb #06b2cee6
+# %% ../nbs/04a_experiments.ipynb #4fe50485
 def run_jobs(
     jobs: list[Job],  # all of them are done
     lab: Lab,  # photos and shared networks
@@ -377,10 +384,12 @@ def run_jobs(
     workers: int = 1,  # processes side by side, each with one thread; 1: this process
     about: dict | None = None,  # further columns: data, split, command
     progress: bool = False,  # show a bar
+    engine: Callable | None = None,  # where to do them instead: from the lab to a context in which steps become outcomes, as `dqsstn.scale.on_ray`
 ):
     "Do jobs, shared networks first; what is interrupted goes on where it was"
     stages, failed = steps_of(jobs, lab), []
-    with _processes(lab, workers) if workers > 1 else _one_thread(lab) as do, tqdm(total=sum(map(len, stages)), desc="networks and rows", disable=not progress) as bar:
+    where = engine(lab) if engine else _processes(lab, workers) if workers > 1 else _one_thread(lab)
+    with where as do, tqdm(total=sum(map(len, stages)), desc="networks and rows", disable=not progress) as bar:
         for stage in stages:
             for row in do(stage):
                 if isinstance(row, InputError): failed.append(str(row))
@@ -415,7 +424,7 @@ def speed(
     try: return rate(train), rate(forward)
     finally: torch.set_num_threads(threads)
 
-# %% ../nbs/04a_experiments.ipynb #e0f3acee
+# %% ../nbs/04a_experiments.ipynb #6803d1d3
 def seconds_of(
     method: str,  # base, agent or job
     argument: Config | Job,  # what it works on

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE', 'TRAINED_ON', 'RESULTS_SCHEMA', 'generator',
-           'seeded', 'choose_device', 'keep_memory', 'augment', 'whole_image', 'drawing', 'ViewLoader',
+           'seeded', 'choose_device', 'keep_memory', 'augment', 'whole_image', 'drawing', 'SharedLoader', 'ViewLoader',
            'classifier_loss', 'top1', 'optimizer', 'new_net', 'make_env', 'StopOnNaN', 'NotFinite', 'LossOnDevice',
            'fit_classifier', 'quiet', 'ProgressBar', 'BF16', 'precision_callbacks', 'compiled', 'EpisodeLoader',
            'q_values', 'TDLoss', 'EpsilonDecay', 'TargetSync', 'JointClassifier', 'EpisodeIoU', 'agent_learner',
@@ -137,10 +137,35 @@ def drawing(
     theta_of.generators = generators
     return theta_of
 
-# %% ../nbs/04_train.ipynb #6f3aaf0c
-class ViewLoader(ResumableLoader):
+# %% ../nbs/04_train.ipynb #f5db0ff8
+class SharedLoader(ResumableLoader):
+    "A loader whose batches `n_ranks` processes may share; of one process all rows are its own"
+    n_inp, rank, n_ranks, n_rows, training = 1, 0, 1, 0, True  # `n_rows`: of the batch that is shared
+
+    def to(self, device): return self
+
+    def own(self, rows):
+        "Of rows (B, …) those of this process; where it gets none, the last"
+        if self.n_ranks == 1: return rows
+        part = rows.tensor_split(self.n_ranks)[self.rank]
+        return part if len(part) else rows[-1:]
+
+    def jointly(self, draw, rows):
+        "`draw(rows)`, where `draw` takes random numbers row by row: those numbers that belong to these rows of the shared batch"
+        if self.n_ranks == 1: return draw(rows)
+        joint = rows.new_zeros(self.n_rows, *rows.shape[1:])
+        self.own(joint).copy_(rows)
+        return self.own(draw(joint))
+
+    def own_parts(self, draw, size):
+        "`parts_of_epoch`, of each the own rows; parts too small for all processes are left out by some, except in training"
+        for part in self.parts_of_epoch(draw, size):
+            self.n_rows = len(part[0])
+            if self.training or self.rank < self.n_rows: yield tuple(map(self.own, part))
+
+# %% ../nbs/04_train.ipynb #2f44df71
+class ViewLoader(SharedLoader):
     "Batches of (views, labels) or (views, labels, weights) in random order for a classifier, as fastai's `DataLoaders` take them"
-    n_inp = 1
     def __init__(self,
         env: ViewEnv,  # renders the views of its bank
         theta_of: ThetaOf = whole_image,  # which window each image is seen through
@@ -155,15 +180,14 @@ class ViewLoader(ResumableLoader):
         self.env, self.theta_of, self.batch_size, self.rng = env, theta_of, batch_size, rng
         self.flip, self.jitter, self.whole_share, self.weight, self.balanced = flip, jitter, whole_share, weight, balanced
         self.device, self.generators = env.device, [*([rng] if rng else []), *getattr(theta_of, "generators", ())]
-
-    def to(self, device): return self
+        self.training = rng is not None
 
     def __len__(self): return -(-len(self.env.bank) // self.batch_size)
 
     def __iter__(self):
         bank = self.env.bank
-        for index, in self.parts_of_epoch(lambda: (self.order(),), self.batch_size):
-            theta = self.windows(index)
+        for index, in self.own_parts(lambda: (self.order(),), self.batch_size):
+            theta = self.jointly(self.windows, index)
             views = self.env.render(State(index, theta, 0))
             yield (views, bank.labels[index]) + (() if self.weight is None else (self.weight[index],))
 
@@ -177,9 +201,12 @@ class ViewLoader(ResumableLoader):
     def windows(self, index):
         "(B,2,3): where to look, after mixing and augmentation"
         theta = self.theta_of(index)
-        if self.rng is None: return theta
-        whole = torch.rand(len(index), 1, 1, generator=self.rng) < self.whole_share
-        theta = torch.where(whole.to(self.device, non_blocking=True), whole_image(index), theta)
+        return self.varied(theta) if self.training else theta
+
+    def varied(self, theta):
+        "Windows (B,2,3), some of them the whole image instead, all of them augmented"
+        whole = torch.rand(len(theta), 1, 1, generator=self.rng) < self.whole_share
+        theta = torch.where(whole.to(self.device, non_blocking=True), identity_theta(len(theta), device=theta.device), theta)
         return augment(theta, self.rng, self.flip, self.jitter)
 
 # %% ../nbs/04_train.ipynb #08921e24
@@ -341,10 +368,9 @@ def compiled(
         net.compile(dynamic=False)
     return net
 
-# %% ../nbs/04_train.ipynb #d329085b
-class EpisodeLoader(ResumableLoader):
+# %% ../nbs/04_train.ipynb #811cc0a1
+class EpisodeLoader(SharedLoader):
     "Plays episodes of the current Q-network in lock-step, remembers them, and yields one batch for a TD update per step"
-    n_inp = 1
     def __init__(self,
         env: ViewEnv,  # where to play
         q_net: nn.Module,  # who plays
@@ -362,11 +388,9 @@ class EpisodeLoader(ResumableLoader):
         self.generators = [self.order, self.explore, self.replay]
         self.epsilon, self.n_transitions, self.latest, self.finished = 0.0, 0, None, None
 
-    def to(self, device): return self
-
     def __len__(self): return -(-len(self.env.bank) // self.config.batch_size) * self.env.horizon
 
-# %% ../nbs/04_train.ipynb #ef442dcb
+# %% ../nbs/04_train.ipynb #343f8fdb
 @patch
 def starts(self: EpisodeLoader):
     "Photos (N,) in the order of an epoch, and which of its episodes are mirrored, (N,) bool"
@@ -376,7 +400,7 @@ def starts(self: EpisodeLoader):
 
 @patch
 def __iter__(self: EpisodeLoader):
-    for index, flip in self.parts_of_epoch(self.starts, self.config.batch_size):
+    for index, flip in self.own_parts(self.starts, self.config.batch_size):
         state = self.env.reset(index, flip)
         view = self.env.render(state)
         before = measure(self.env, state, self.reward, self.classifier, view, self.config.precision)
@@ -393,7 +417,7 @@ def play_step(
     before: Measured,  # what was measured there
 ) -> tuple[State, Tensor | None, Measured]:  # the same after one step; no view at the end of the episodes if nobody needs it
     "Act, step, reward, remember; each view is rendered once, for the agent and for the classifier"
-    action = epsilon_greedy(q_values(self.q_net, view, self.config.precision), self.epsilon, self.explore)
+    action = self.jointly(lambda q: epsilon_greedy(q, self.epsilon, self.explore), q_values(self.q_net, view, self.config.precision))
     after_state = self.env.step(state, action)
     done = self.env.done(after_state)
     after_view = None if done and not self.reward.needs_classifier else self.env.render(after_state)
@@ -402,7 +426,7 @@ def play_step(
     if self.reward_weight is not None: reward = reward * self.reward_weight[state.index]
     if self.training: self.memory.add(state, action, reward, after_state, done)
     self.latest = Transition(state.index, state.theta, action, reward, after_state.theta, torch.full_like(action, done, dtype=torch.bool))
-    self.n_transitions += len(action)
+    self.n_transitions += len(action) if self.n_ranks == 1 else self.n_rows
     return after_state, after_view, after
 
 # %% ../nbs/04_train.ipynb #a9d2f370
@@ -416,12 +440,12 @@ def q_values(
     with eval_mode(net), torch.autocast(views.device.type, torch.bfloat16, enabled=precision == "bf16"):
         return net(views.contiguous(memory_format=torch.channels_last)).float()
 
-# %% ../nbs/04_train.ipynb #1c402382
+# %% ../nbs/04_train.ipynb #628e6ee4
 @patch
 def batch(self: EpisodeLoader):
     "One batch for the Learner: views, then what the loss needs"
     env = self.env
-    tr = self.memory.sample(self.config.batch_size, self.replay) if self.training else self.latest
+    tr = Transition(*map(self.own, self.memory.sample(self.config.batch_size, self.replay))) if self.training else self.latest
     state = State(tr.index, tr.theta, 0)
     views = env.render(state)
     if self.config.agent == "all_actions":
@@ -494,7 +518,7 @@ class TargetSync(Callback):
     def state_dict(self): return dict(n_updates=self.n_updates)
     def load_state_dict(self, state): self.n_updates = state["n_updates"]
 
-# %% ../nbs/04_train.ipynb #ea39df90
+# %% ../nbs/04_train.ipynb #3c2d4398
 class JointClassifier(Callback):
     "One classifier update on the final views of every finished batch of episodes"
     def __init__(self,
@@ -507,12 +531,12 @@ class JointClassifier(Callback):
 
     def before_fit(self):
         dl, c = self.dls.train, self.config
-        self.views = ViewLoader(dl.env, lambda index: dl.finished.theta, rng=generator(c.seed, "joint classifier"),
-                                flip=c.flip, jitter=c.jitter, whole_share=c.whole_share)
+        self.views = ViewLoader(dl.env, rng=generator(c.seed, "joint classifier"), flip=c.flip, jitter=c.jitter, whole_share=c.whole_share)
 
     def after_batch(self):
-        finished = self.dls.train.finished
-        if self.training and finished is not None: self.update(self.dls.train.env, finished.index, self.views.windows(finished.index))
+        dl = self.dls.train
+        if self.training and dl.finished is not None:
+            self.update(dl.env, dl.finished.index, dl.jointly(self.views.varied, dl.finished.theta))
 
     def update(self, env, index, theta):
         "One step on the views of `index` through `theta`"

@@ -38,7 +38,7 @@ def check_export():
         tmp = Path(tmp)
         (tmp/"dqsstn").mkdir()
         shutil.copy(ROOT/"settings.ini", tmp)
-        shutil.copy(ROOT/"dqsstn"/"__init__.py", tmp/"dqsstn")
+        for name in ("__init__.py", "__main__.py"): shutil.copy(ROOT/"dqsstn"/name, tmp/"dqsstn")  # which are no notebook's
         shutil.copytree(ROOT/"nbs", tmp/"nbs", ignore=lambda _, names: [n for n in names if not n.endswith(".ipynb")])
         ok, out = command("nbdev_export", cwd=tmp)
         fresh, committed = ({p.name: p.read_text() for p in (top/"dqsstn").glob("*.py")} for top in (tmp, ROOT))

@@ -1,0 +1,234 @@
+"""One training by two processes, and a study on Ray: what they do when all goes well, and when a process is killed."""
+import dataclasses
+import multiprocessing
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT, SMALL, TINY, call, contents
+from safetensors.torch import load_file
+
+from dqsstn.config import CONFIGS
+from dqsstn.data import sample_items
+from dqsstn.experiments import Job, Lab, read_rows, run_jobs
+from dqsstn.qnet import Transition
+from dqsstn.scale import joined, on_ray, process_of, shared_training
+from dqsstn.train import agent_learner, fit_agent, fit_classifier, make_bank, make_env, metrics_of, new_net
+
+TRAINING = dataclasses.replace(  # layer normalisation: on CPUs, batch normalisation is each process's own
+    CONFIGS["demo"], arch="test_convnext", source_size=48, view_size=32, horizon=4, batch_size=15, epochs=2, lr=1e-3, flip=True, jitter=0.1,
+    capacity=600, target_update_every=5, device="cpu", classifier_training="joint", classifier_epochs=2, classifier_schedule="constant",
+    classifier_lr=1e-3, whole_share=0.25, schedule="constant", optimizer="adam", grad_clip=0.05)
+KINDS = dict(
+    dqn=dict(double_dqn=True, reward="combined", loss_weight="inverse_iou"),
+    all_actions=dict(agent="all_actions", gamma=0.0, reward_weight="inverse_iou", classifier_training="after"))
+
+class TwoMemories:
+    "What two processes remember: of all that is added and drawn, one half each"
+    def __init__(self, memories): self.memories, self.capacity = memories, sum(m.capacity for m in memories)
+    def add(self, state, action, reward, after, done):
+        for memory, rows in zip(self.memories, torch.arange(len(action)).tensor_split(2)):
+            def part(state): return state._replace(index=state.index[rows], theta=state.theta[rows])
+            memory.add(part(state), action[rows], reward[rows], part(after), done)
+    def sample(self, n, rng):
+        before, halves = rng.get_state(), []
+        for memory in self.memories: halves.append(memory.sample(n, rng.set_state(before)))
+        first, second = (torch.arange(n).tensor_split(2)[k] for k in (0, 1))
+        return Transition(*(torch.cat([a[first], b[second]]) for a, b in zip(*halves)))
+
+def moved(net, start):
+    "The largest change of a weight since `start`"
+    return max(float((value - start[key]).abs().max()) for key, value in net.named_parameters())
+
+def copy_of(net): return {key: value.detach().clone() for key, value in net.named_parameters()}
+
+def train_agent(kind, state=None):
+    "Weights and metrics of an agent, and of the classifier beside it"
+    config = dataclasses.replace(TRAINING, **KINDS[kind])
+    fit, valid = (make_env(make_bank(sample_items(split, n_train=80, n_test=20), config), config) for split in ("fit", "valid"))
+    classifier = new_net(config, len(fit.bank.classes), "classifier", fit.device)
+    learn = agent_learner(config, fit, valid, classifier, shared_training(state) if state else None)
+    if not state:
+        memory = learn.dls.train.memory
+        learn.dls.train.memory = TwoMemories([type(memory)(memory.capacity // 2, memory.fingerprint) for _ in range(2)])
+    start = copy_of(learn.model)
+    fit_agent(learn, config)
+    counts = torch.tensor([learn.dls.train.n_transitions, learn.dls.train.epsilon])
+    assert moved(learn.model, start) > 5e-3  # it was a training
+    return dict(metrics=torch.tensor(learn.recorder.values), losses=torch.stack(learn.recorder.losses), counts=counts) | {
+        f"{name}.{key}": value for name, net in dict(q_net=learn.model, classifier=classifier).items() for key, value in net.state_dict().items()}
+
+def train_classifier(state=None):
+    "Weights and metrics of a classifier; 68 photos in batches of 15: eight are left for the last"
+    config = dataclasses.replace(TRAINING, classifier_schedule="one_cycle", classifier_lr=5e-3, classifier_training="after", sampler="class_balanced")
+    fit, valid = (make_env(make_bank(sample_items(split, n_train=80, n_test=20), config), config) for split in ("fit", "valid"))
+    net = new_net(config, len(fit.bank.classes), "classifier", fit.device)
+    start = copy_of(net)
+    learn = fit_classifier(net, fit, valid, config, 2, weight=torch.linspace(0.5, 2, len(fit.bank)), cbs=shared_training(state) if state else None)
+    assert moved(net, start) > 5e-3
+    return dict(metrics=torch.tensor(metrics_of(learn).to_numpy())) | net.state_dict()
+
+TRAININGS = {kind: partial(train_agent, kind) for kind in KINDS} | dict(classifier=train_classifier)
+
+def one_of_two(rank, port, folder):
+    "What each of two processes does"
+    os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    state = process_of("cpu")
+    for name, train in TRAININGS.items(): torch.save(train(state), Path(folder, f"{name}-{rank}.pt"))
+    with joined(state): print("of the second process nothing is heard" * rank, end="")
+    Path(folder, f"after-{rank}").touch()
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory, cache):
+    "Training → what the two processes have at its end"
+    folder, context = tmp_path_factory.mktemp("two"), multiprocessing.get_context("forkserver")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in dict(DQSSTN_CACHE=str(cache), OMP_NUM_THREADS="1", PYTHONPATH=f"{ROOT}:{ROOT/'tests'}").items(): patch.setenv(name, value)
+        context.set_forkserver_preload(["dqsstn.scale", "fastai.distributed", "test_scale"])
+        processes = [context.Process(target=one_of_two, args=(rank, port, folder)) for rank in (0, 1)]
+        for process in processes: process.start()
+        for process in processes: process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert [(folder/f"after-{rank}").exists() for rank in (0, 1)] == [True, False]  # the first goes on alone
+    return {name: [torch.load(folder/f"{name}-{rank}.pt") for rank in (0, 1)] for name in TRAININGS}
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_two_processes_learn_what_one_learns(name, two, folder):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try: alone = TRAININGS[name]()
+    finally: torch.set_num_threads(threads)
+    first, second = two[name]
+    for key in alone: assert torch.equal(first[key], second[key]), key  # both to the same bits
+    weights = [key for key in alone if key not in ("metrics", "losses", "counts")]
+    for key in weights: torch.testing.assert_close(first[key], alone[key], rtol=0, atol=1e-4, msg=key)  # Adam enlarges the rounding of gradients near 0
+    torch.testing.assert_close(first["metrics"], alone["metrics"], rtol=1e-4, atol=1e-4)
+    if name != "classifier":
+        assert torch.equal(first["counts"], alone["counts"])
+        torch.testing.assert_close(first["losses"], alone["losses"], rtol=0, atol=1e-6)
+
+def test_what_cannot_be_shared(folder, run, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert call(f"evaluate {run} --sample", code=2).stderr == (
+        "dqsstn (process 1): evaluate: is the work of one process; several share only train and demo, launch this one alone\n")
+    line = f"train --config demo --sample {TINY} {SMALL} --out joint"
+    assert "device=cuda:1: several processes have a GPU each" in call(f"{line} --set device=cuda:1", code=2).stderr
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    assert "accelerate is not installed; pip install 'dqsstn[accelerate]'" in call(line, code=2).stderr
+    assert not Path("joint").exists()
+
+def test_what_ray_cannot_do(folder, monkeypatch):
+    line = f"reproduce --table 4 --sample {TINY} {SMALL} --out study --engine ray"
+    assert "--address nowhere: no Ray cluster answers there" in call(f"{line} --address nowhere", code=2).stderr
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert call(line, code=2).stderr == "dqsstn: ray is not installed; pip install 'dqsstn[ray]'\n"
+    assert "--address: names a Ray cluster; say --engine ray, too" in call(line.replace("--engine ray", "--address x:1"), code=2).stderr
+
+def python(*words, **kwargs):
+    "A process, the leader of a group of its own"
+    env = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
+    return subprocess.Popen([sys.executable, *map(str, words)], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **kwargs)
+
+def test_module_is_the_command():
+    process = python("-m", "dqsstn", "--version")
+    assert process.communicate()[0].startswith("dqsstn ") and process.returncode == 0
+
+LAUNCH = shlex.split("-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no -m dqsstn")
+RUN = f"train --config demo --sample {TINY} {SMALL} --set mixture=false,arch=test_convnext"
+
+@pytest.mark.slow
+def test_a_run_by_two_processes(folder):
+    call(f"{RUN} --out alone")
+    joint = python(*LAUNCH, *shlex.split(RUN), "--out", "joint")
+    out, err = joint.communicate(timeout=300)
+    assert joint.returncode == 0, err
+    assert contents("alone").keys() == {name.replace("joint", "alone") for name in contents("joint")}
+    assert out.count("joint/results.json") == 1 and err.count("training on") == 1  # only one process prints
+    alone, both = (load_file(f"{name}/classifier_baseline.safetensors") for name in ("alone", "joint"))
+    for key in alone: torch.testing.assert_close(alone[key], both[key], rtol=0, atol=1e-5, msg=key)
+
+def workers_of(pid):
+    "Processes that descend from `pid`, with their command lines"
+    parents, names = {}, {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(path.name)] = int((path/"stat").read_text().rpartition(")")[2].split()[1])
+            names[int(path.name)] = (path/"cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+        except OSError: continue  # it has ended meanwhile
+    def descends(child):
+        while child in parents and child != pid: child = parents[child]
+        return child == pid
+    return {child: names[child] for child in names if child != pid and descends(child)}
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which, number", [("all", signal.SIGINT), ("one", signal.SIGKILL)])
+def test_two_processes_end_together(which, number, folder):
+    joint = python(*LAUNCH, *shlex.split(RUN), "--set", "epochs=200", "--out", "joint")
+    while joint.poll() is None and not Path("joint/checkpoint/classifier.pt").is_file(): time.sleep(0.1)
+    workers = [pid for pid, name in workers_of(joint.pid).items() if "dqsstn train" in name]
+    assert len(workers) == 2
+    joint.send_signal(number) if which == "all" else os.kill(workers[1], number)
+    err = joint.communicate(timeout=60)[1]
+    assert joint.returncode != 0 and not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert ("stopped; go on with dqsstn train --resume joint" if which == "all" else "another process of this training has ended") in err
+    refused = call("train --resume joint", code=2).stderr  # with the number of processes that it was begun with
+    assert "was made with" in refused and "processes=2" in refused
+
+@pytest.mark.slow
+def test_two_processes_go_on(folder):
+    line = [*LAUNCH, *shlex.split(RUN), "--set", "epochs=12"]
+    def done(process):
+        err = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, err
+    stopped = python(*line, "--out", "stopped")
+    while stopped.poll() is None and not Path("stopped/checkpoint/classifier.pt").is_file(): time.sleep(0.1)
+    stopped.send_signal(signal.SIGINT)
+    stopped.communicate(timeout=60)
+    assert Path("stopped/checkpoint/training.json").is_file() and not Path("stopped/checkpoint/agent.pt").exists()
+    done(python(*LAUNCH, "train", "--resume", "stopped"))
+    done(python(*line, "--out", "whole"))
+    for file in Path("whole").glob("*.safetensors"): assert file.read_bytes() == Path("stopped", file.name).read_bytes(), file.name
+
+def photos(split, seed): return sample_items(dict(test="val").get(split, split), seed, n_train=60, n_test=30)
+
+@pytest.mark.slow
+def test_rows_of_a_killed_worker_arrive_once(folder, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT/'tests'}")
+    config = dataclasses.replace(TRAINING, arch="small_cnn", classifier_training="after", batch_size=16)
+    jobs = [Job(policy, dataclasses.replace(config, seed=seed, classifier_epochs=8), policy, needs=("base",)) for seed in (0, 1) for policy in ("baseline", "center_zoom")]
+    killed = []
+    def kill_one(lab, csv):
+        "Where a job is done, once"
+        def look():
+            while not killed and not (csv.is_file() and len(read_rows(csv)) == 4):
+                busy = [pid for pid, name in workers_of(os.getpid()).items() if name.startswith(("ray::baseline", "ray::center_zoom"))]
+                for pid in busy[:1]: killed.append(pid), os.kill(pid, signal.SIGKILL)
+                time.sleep(0.02)
+        threading.Thread(target=look, daemon=True).start()
+        return on_ray(lab, workers=2)
+    table = folder/"results.csv"
+    run_jobs(jobs, Lab(photos, folder/"weights", True), table, engine=lambda lab: kill_one(lab, table))
+    assert killed and not workers_of(os.getpid()).keys() & set(killed)
+    assert len(table.read_text().splitlines()) == 1 + len(jobs)  # each row once
+    run_jobs(jobs, Lab(photos, folder/"local", True), folder/"local.csv")
+    rows, same = (read_rows(path).sort_values(["name", "seed"], ignore_index=True).drop(columns="seconds") for path in (table, folder/"local.csv"))
+    pd.testing.assert_frame_equal(rows, same)
+    assert not [name for name in workers_of(os.getpid()).values() if "ray" in name.split(" ")[0]]  # nothing of Ray is left
