@@ -333,7 +333,7 @@ def job(
 def outcome(
     lab: Lab,  # photos and shared networks
     method: str,  # base, agent or job
-    argument,  # configuration, or job
+    argument: Config | Job,  # what it works on
 ) -> dict | InputError | None:  # None for a network
     "The row of a job; an `InputError` is an outcome, too, and the others go on"
     try: done = getattr(lab, method)(argument)
