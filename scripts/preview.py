@@ -81,7 +81,7 @@ def figures(state):
 def site_links(pages, address, state):
     "Links to notebooks, and by address to the site itself, become links to the pages of the preview"
     for token in (t for inline in state.tokens for t in inline.children or []):
-        target = str(token.attrs.get("href", "")).removeprefix(address + "/")
+        target = re.sub(f"^{address}(/|$)", "", str(token.attrs.get("href", ""))) or "index.html"
         name, hash_, anchor = target.partition("#")
         if token.type == "link_open": token.attrs["href"] = pages.get(name, name) + hash_ + anchor
 
