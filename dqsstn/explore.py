@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['photo_env', 'Seen', 'see', 'Explorer', 'Panel', 'explore']
 
-# %% ../nbs/10_explore.ipynb #6566269d
+# %% ../nbs/10_explore.ipynb #3cab6492
 import io
 from collections.abc import Callable
 from typing import NamedTuple
@@ -226,7 +226,7 @@ def strip(
     self._draw_curves(fig.add_subplot(grid[2, :]))
     return fig
 
-# %% ../nbs/10_explore.ipynb #84a291ac
+# %% ../nbs/10_explore.ipynb #7f64d160
 class Panel:
     "Buttons and sliders around an `Explorer`"
     def __init__(self,

@@ -79,7 +79,7 @@ def test_page(visits, page):
     for seen in (wide, phone): assert not seen["complaints"] and not seen["broken"] and not seen["mute"] and not seen["errors"]
     assert wide["width"] <= 1280 and phone["width"] <= 390
     assert [(tex, width) for tex, width in wide["formulas"] if "\\" in tex or width < 1] == []
-    left_over = r":::|#\||\$[^$\n]*[\\^_][^$\n]*\$|\\\(|\]\(|\{[#.][\w-]|fig-alt|�"  # of Markdown, Quarto and LaTeX
+    left_over = r":::|@fig-|@tbl-|#\||\$[^$\n]*[\\^_][^$\n]*\$|\\\(|\]\(|\{[#.][\w-]|fig-alt|�"  # of Markdown, Quarto and LaTeX
     assert re.findall(f".{{0,40}}(?:{left_over}).{{0,40}}", wide["text"]) == []
 
 def test_links(visits, site):
