@@ -6,7 +6,7 @@
 __all__ = ['OUTPUTS', 'WholeEpisode', 'onnx_bytes', 'open_onnx', 'run_onnx', 'differences', 'check_photos', 'compared',
            'export_onnx', 'OnnxRun', 'load_onnx', 'predict_onnx', 'onnx_filmstrip']
 
-# %% ../nbs/13_deploy.ipynb #7d922537
+# %% ../nbs/13_deploy.ipynb #5f37614c
 import copy
 import dataclasses
 import json
@@ -75,7 +75,7 @@ def onnx_bytes(
     model.metadata_props.add(key="dqsstn", value=json.dumps(about))
     return model.SerializeToString()
 
-# %% ../nbs/13_deploy.ipynb #de23ca16
+# %% ../nbs/13_deploy.ipynb #dc933dea
 def open_onnx(
     file: str | bytes,  # path or content
 ):  # `onnxruntime.InferenceSession`
@@ -107,7 +107,7 @@ def differences(
                q_values=torch.stack([episode.q_net(view) for view in views[:-1]], 1))
     return {name: float(((found[name] - value).abs() / value.abs().clamp(min=1)).max()) for name, value in own.items()}
 
-# %% ../nbs/13_deploy.ipynb #bf0c9e48
+# %% ../nbs/13_deploy.ipynb #29c8386f
 def check_photos(
     size: int,  # side S of a source
 ) -> Tensor:  # (4, 3, S, S) uint8

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['gym_reward', 'photos_gym', 'sb3_policy']
 
-# %% ../nbs/15_gymnasium.ipynb #1cd6588b
+# %% ../nbs/15_gymnasium.ipynb #c421c4f6
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +44,7 @@ def photos_gym(
     reward = gym_reward(make_reward(config.reward, config.alpha, config.beta), trained and trained.classifiers["baseline"])
     return ViewGym(make_env(make_bank(items, config), config), reward, render_mode)
 
-# %% ../nbs/15_gymnasium.ipynb #04c76f93
+# %% ../nbs/15_gymnasium.ipynb #11b2d98f
 def sb3_policy(
     model: Any,  # of stable-baselines3, trained on a `ViewGym`
 ) -> PolicyFn:

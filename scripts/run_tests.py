@@ -20,8 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 ENV = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
                     "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COVERAGE_RCFILE": str(ROOT/"pyproject.toml")}
 TIMED = "tests/test_startup.py"  # measures seconds: runs when nothing else does
+SITE = "tests/test_site.py"  # mostly another program's work: in the lane that is free first
 LONG = tuple(f"{name}.ipynb" for name in ("00_data", "04_train", "04a_experiments", "04b_results", "05a_competitors", "06_limitations", "06a_report",
-                                          "07_cli", "08_bench"))
+                                          "07_cli", "08_bench", "10_explore", "11_own_data", "12_hub", "13_deploy", "14_scale", "15_gymnasium"))
 FORKS = multiprocessing.get_context("forkserver")  # of a process that has imported what notebooks need, but not dqsstn
 FORKS.set_forkserver_preload(["coverage", "fastai.callback.fp16", "fastai.callback.training", "gymnasium", "hypothesis", "matplotlib.pyplot",
                               "nbdev.test", "pandas", "scipy.stats", "seaborn", "sklearn.datasets", "timm", "torch", "torchvision"])
@@ -117,12 +118,13 @@ def main():
         ENV["COVERAGE_FILE"] = f"{tmp}/coverage"
         os.environ |= ENV
         done = [report("nbdev_export", check_export), report("ruff", command, "ruff", "check", "--output-format", "concise", "nbs", "dqsstn", "tests", "scripts")]
-        tests = pool.submit(run_pytest, ("coverage", "run", "-m", "pytest"), "--ignore", TIMED, "tests", flags=args.flags, **limit)
+        tests = pool.submit(run_pytest, ("coverage", "run", "-m", "pytest"), "--ignore", TIMED, "--ignore", SITE, "tests", flags=args.flags, **limit)
         passes = [(path, check) for path in sorted((ROOT/"nbs").glob("*.ipynb"), reverse=True) for check in (second_pass, first_pass)
                   if check is second_pass or args.flags or path.name not in LONG]  # in reverse: the short ones come last and fill both lanes
         passes = [pool.submit(report, f"{path.name}, {check.__name__.replace('_', ' ')}", forked, check, path, args.flags, **limit) for path, check in passes]
+        site = pool.submit(run_pytest, ("pytest",), SITE, flags=args.flags, **limit)
         done += [p.result() for p in passes]
-        counts = [tests.result(), run_pytest(("pytest",), TIMED, flags=args.flags, **limit)]
+        counts = [tests.result(), site.result(), run_pytest(("pytest",), TIMED, flags=args.flags, **limit)]
         done.append(report("coverage", coverage))
     passed, failed, skipped = (sum(n) for n in zip(*counts))
     passed, failed = passed + done.count(True), failed + done.count(False)

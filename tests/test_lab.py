@@ -48,8 +48,8 @@ def test_bars_are_widgets_in_a_notebook_and_are_closed(folder, monkeypatch):
     NotebookClient(nb, resources=dict(metadata=dict(path=str(folder)))).execute()
     trained, failed, last = ([o.get("data", {"text": o.get("text")}) for o in c.outputs] for c in nb.cells[1:])
     titles = [o["text/plain"].partition(":")[0] for o in trained]
-    assert titles[:4] == ["decoding", "decoding", "classifier, whole images", "agent"] and all(WIDGET in o for o in trained)
-    assert [o["text/plain"].partition(":")[0] for o in failed if WIDGET in o] == ["decoding"] * 3 + ["classifier, whole images"]
+    assert titles[:4] == ["decoding", "decoding", "classifier", "agent"] and all(WIDGET in o for o in trained)
+    assert [o["text/plain"].partition(":")[0] for o in failed if WIDGET in o] == ["decoding"] * 3 + ["classifier"]
     said = "".join(o.get("text") or "" for o in failed)
     assert "broken.jpg: unreadable photo" in said and "train anew with a lower classifier_lr" in said
     assert last == [{"text": "tqdm_notebook 0\n"}]
@@ -59,7 +59,7 @@ def test_bars_are_text_in_a_terminal(folder):
     env = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run([sys.executable, "-c", "\n".join(BARS)], env=env, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.splitlines()[-1].endswith(" 0"), done.stderr
-    for title in ("decoding: 100%", "classifier, whole images: 100%", "agent: 100%"): assert title in done.stderr
+    for title in ("decoding: 100%", "classifier: 100%", "agent: 100%"): assert title in done.stderr
 
 class Lab:
     "JupyterLab as `make lab` starts it, but for the browser, and with a port and a token of our own"

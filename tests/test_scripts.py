@@ -49,7 +49,7 @@ def test_widgets_run_and_are_not_stored(tmp_path):
 def test_stale_export_fails(tmp_path, monkeypatch):
     for name in ("dqsstn", "nbs"): (tmp_path/name).mkdir()
     (tmp_path/"settings.ini").write_text((ROOT/"settings.ini").read_text())
-    (tmp_path/"dqsstn"/"__init__.py").write_text((ROOT/"dqsstn"/"__init__.py").read_text())
+    for name in ("__init__.py", "__main__.py"): (tmp_path/"dqsstn"/name).write_text((ROOT/"dqsstn"/name).read_text())
     write(tmp_path/"nbs"/"00_a.ipynb", new_code_cell("#| default_exp a"), new_code_cell("#| export\nx = 1"))
     monkeypatch.setattr(run_tests, "ROOT", tmp_path)
     ok, out = run_tests.check_export()

@@ -3,6 +3,7 @@ import ast
 import io
 import os
 import pickle
+import re
 import shlex
 import shutil
 import subprocess
@@ -120,7 +121,7 @@ def sources():
     for path in [*ROOT.glob("dqsstn/*.py"), *ROOT.glob("scripts/*.py")]: yield path.name, path.read_text()
     for path in ROOT.glob("nbs/*.ipynb"):
         for cell in read_nb(path).cells:
-            if cell.cell_type == "code": yield f"{path.name} {cell.id}", cell.source
+            if cell.cell_type == "code": yield f"{path.name} {cell.id}", re.sub(r"^\s*!.*$", "", cell.source, flags=re.M)  # a line for the shell
 
 UNSAFE = {"load_learner", "joblib", "dill", "cloudpickle", "allow_pickle", "add_safe_globals", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"}
 
