@@ -8,7 +8,7 @@ __all__ = ['Case', 'GROUPS', 'PAPER_TRANSITIONS', 'RUN', 'Timing', 'seconds_of',
            'sb3_bytes', 'variants', 'scalings', 'bench_cases', 'has_sb3', 'can_compile', 'bench', 'peak_host_mb',
            'summary', 'bench_table', 'plot_bench', 'plot_scaling']
 
-# %% ../nbs/08_bench.ipynb #fdefe92f
+# %% ../nbs/08_bench.ipynb #b934b422
 import copy
 import importlib.util
 import logging
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 import dqsstn
-from .config import Config, InputError
+from .config import Config, extra
 from .data import ImageBank, Items, sample_items
 from .env import State, ViewEnv, ViewGym, identity_theta, iou_direction
 from .qnet import ReplayMemory, create_net, epsilon_greedy, q_target, sync_target, td_loss
@@ -246,7 +246,7 @@ def pixel_case(
     "So many transitions of a `PixelLoop`"
     return lambda: (n, seconds_of(partial(loop.play, n), loop.device))
 
-# %% ../nbs/08_bench.ipynb #9bbd0ab0
+# %% ../nbs/08_bench.ipynb #7c19cbcf
 def sb3_model(
     config: Config,  # network, batch size
     env: ViewEnv,  # on the host
@@ -255,11 +255,10 @@ def sb3_model(
     **settings,  # of stable-baselines3's DQN
 ):  # stable_baselines3.DQN
     "stable-baselines3's DQN with our network on our environment"
-    try:
-        from stable_baselines3 import DQN
-        from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-        from stable_baselines3.common.vec_env import DummyVecEnv
-    except ImportError as e: raise InputError("stable-baselines3 is missing: pip install 'dqsstn[rl]'") from e
+    extra("rl", "stable_baselines3")
+    from stable_baselines3 import DQN
+    from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+    from stable_baselines3.common.vec_env import DummyVecEnv
 
     class Backbone(BaseFeaturesExtractor):
         "The network without its last layer, which stable-baselines3 adds itself"
@@ -274,7 +273,7 @@ def sb3_model(
     policy = dict(features_extractor_class=Backbone, net_arch=[])
     return DQN("CnnPolicy", DummyVecEnv([lambda: ViewGym(env)] * n_envs), policy_kwargs=policy, device=device, seed=config.seed, **settings)
 
-# %% ../nbs/08_bench.ipynb #839cffa3
+# %% ../nbs/08_bench.ipynb #a897b49b
 def sb3_case(
     model: Any,  # from `sb3_model`
     n: int,  # transitions of a call

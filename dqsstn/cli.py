@@ -32,7 +32,7 @@ from typer.core import TyperGroup
 from . import __version__
 from .config import CONFIGS, Config, InputError, check_out_folder, extra, load_config, make_config, override, save_config, write_text
 
-# %% ../nbs/07_cli.ipynb #09647122
+# %% ../nbs/07_cli.ipynb #e3a09e76
 class Commands(TyperGroup):
     "The group of all commands: what a user can mend ends as one line on standard error and exit code 2, Ctrl-C as exit code 130"
     def list_commands(self, ctx): return sorted(super().list_commands(ctx), key=lambda name: name not in ("demo", "data"))
@@ -47,7 +47,7 @@ class Commands(TyperGroup):
         except Exception as e:
             message, code = remedy(e), 2
             if not message: raise
-        rank = int(os.environ.get("RANK", 0))  # of several processes that train together, one says that they were stopped
+        rank = int(rank) if (rank := os.environ.get("RANK", "0")).isdecimal() else 0  # of several processes that train together, one says that they were stopped
         if rank == 0 or code == 2: typer.echo("dqsstn" + f" (process {rank})" * (rank > 0) + ": " + " ".join(message.split()).replace("(skip_bad)", "(--skip-bad)"), err=True)
         raise typer.Exit(code)
 
@@ -300,7 +300,7 @@ def _draw_figures(
         plt.close(fig)
     train.save_gif(env, episode, run.classifiers["agent"], folder / "episode.gif")
 
-# %% ../nbs/07_cli.ipynb #fd2a3ce7
+# %% ../nbs/07_cli.ipynb #b81dd1e4
 def _train_and_measure(
     plan,  # `Plan`
     out: Path,  # run folder, new or to go on with
@@ -314,7 +314,7 @@ def _train_and_measure(
     state = scale.process_of(plan.config.device)
     device = train.choose_device(plan.config.device)
     if not resumed: plan = plan.settled(device.type)
-    tracker = _tracker(track, out, plan.config)
+    tracker = _tracker(track, out, plan.config) if state is None or state.is_main_process else None
     train.new_net(plan.config, 2, "classifier", device)  # what is wrong with network or device shows now
     about, again = None if resumed else plan.to_json(), f"dqsstn train --resume {shlex.quote(str(out))}"
     keep = scale.JointCheckpoints(out / "checkpoint", state, about) if state else train.Checkpoints(out / "checkpoint", save_every, about)
@@ -329,7 +329,7 @@ def _train_and_measure(
         raise InputError(f"{remedy(e)}; mend that, and go on with `{again}`") from None
     finally: keep.release()
 
-# %% ../nbs/07_cli.ipynb #f53944b6
+# %% ../nbs/07_cli.ipynb #d38dceb1
 def _tracker(name, out, config):
     "What follows a training; None where nothing is to"
     if name is None: return None
@@ -354,13 +354,13 @@ def _measure(plan, run, measured, out, keep, tracker):
     train.save_run(run, out)
     evaluation = train.evaluate(run, measured, source.skip_bad)
     results = train.make_results([run], [evaluation], source_name(source), split)
-    if tracker: tracker.log_results(results)
     aside = out / "checkpoint"
     write_json(results, aside / "results.json")
     _draw_figures(run, measured, evaluation, results, aside / "figures")
     shutil.rmtree(out / "figures", ignore_errors=True)
     for name in ("figures", "results.json"): (aside / name).replace(out / name)
     keep.finish()
+    if tracker: tracker.log_results(results)
     return results
 
 # %% ../nbs/07_cli.ipynb #6a4de433

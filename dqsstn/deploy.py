@@ -6,7 +6,7 @@
 __all__ = ['OUTPUTS', 'WholeEpisode', 'onnx_bytes', 'open_onnx', 'run_onnx', 'differences', 'check_photos', 'compared',
            'export_onnx', 'OnnxRun', 'load_onnx', 'predict_onnx', 'onnx_filmstrip']
 
-# %% ../nbs/13_deploy.ipynb #5f37614c
+# %% ../nbs/13_deploy.ipynb #2d2ead81
 import copy
 import dataclasses
 import json
@@ -25,6 +25,7 @@ from .checkpoint import write_durably
 from .config import Config, InputError, extra, make_config
 from .data import bank_from_photos, square_source
 from .env import ViewEnv, compose, identity_theta, paper_actions, render
+from .hub import shareable
 from .qnet import normalization
 from .train import Episode, Run, draw_episodes, make_env, predictions
 
@@ -129,7 +130,7 @@ def compared(
         same, n = same + int((own["actions"] == here["actions"]).all(1).sum()), n + len(source)
     return dict(differences={name: float(np.max([d[name] for d in found])) for name in OUTPUTS}, same_actions=same, photos=n)
 
-# %% ../nbs/13_deploy.ipynb #6038cb2e
+# %% ../nbs/13_deploy.ipynb #83a6dd59
 def export_onnx(
     run: Run,  # trained
     path: str | Path,  # file to make, or to replace
@@ -138,7 +139,7 @@ def export_onnx(
     "Write the networks and the episode of a run as an ONNX file, once ONNX Runtime has given the same numbers as PyTorch"
     onnx, onnxscript, _ = extra("onnx", "onnx", "onnxscript", "onnxruntime")
     config = dataclasses.replace(run.config, precision="fp32", compile=False, weights=None)
-    about = dict(version=dqsstn.__version__, classes=run.classes, actions=paper_actions().names, config=dataclasses.asdict(config), provenance=run.provenance)
+    about = dict(version=dqsstn.__version__, classes=run.classes, actions=paper_actions().names, config=dataclasses.asdict(config), provenance=shareable(run).provenance)
     episode = copy.deepcopy(WholeEpisode(run)).cpu().eval()
     try:
         content = onnx_bytes(episode, about)
@@ -153,7 +154,7 @@ def export_onnx(
     write_durably(content, Path(path))
     return dict(file=str(path), bytes=len(content), opset=onnx.load_from_string(content).opset_import[0].version) | found
 
-# %% ../nbs/13_deploy.ipynb #43c5cd7b
+# %% ../nbs/13_deploy.ipynb #2cf70010
 class OnnxRun(NamedTuple):
     "What an ONNX file of `export_onnx` holds"
     session: object  # `onnxruntime.InferenceSession`
@@ -172,8 +173,12 @@ def load_onnx(
         raise InputError(f"{path}: damaged, or no ONNX file; export it anew with `dqsstn export RUN --onnx {path}`") from e
     try:
         about = json.loads(session.get_modelmeta().custom_metadata_map["dqsstn"])
-        return OnnxRun(session, make_config(about["config"], str(path)), tuple(about["classes"]), about["provenance"])
-    except (KeyError, TypeError, json.JSONDecodeError):
+        config = make_config(about["config"], str(path))
+        (source,), size = session.get_inputs(), config.source_size
+        if source.shape[1:] != [3, size, size] or [o.name for o in session.get_outputs()] != list(OUTPUTS): raise ValueError
+        return OnnxRun(session, config, tuple(about["classes"]), dict(about["provenance"]))
+    except InputError: raise
+    except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: an ONNX file, but not one that `dqsstn export` wrote; name one of those, or a run folder") from None
 
 # %% ../nbs/13_deploy.ipynb #44dbfa8a

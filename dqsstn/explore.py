@@ -169,7 +169,7 @@ def _draw_curves(
     ax.set(xlabel="step", xlim=(-0.3, len(p) - 0.7), ylim=(-0.02, 1.02), xticks=range(len(p)))
     ax.legend(fontsize=8, loc="upper left")
 
-# %% ../nbs/10_explore.ipynb #778105a0
+# %% ../nbs/10_explore.ipynb #9361f1d9
 @patch
 def figure(
     self: Explorer,
@@ -194,8 +194,8 @@ def figure(
     self._draw_curves(curves)
     curves.axvline(self.t, color="0.3", lw=1, ls="--")
     if self.by_hand:
-        curves.plot(self.t, self.seen.p[0, self.label], "x", color="C2", ms=9, mew=2)
-        curves.plot(self.t, self.seen.iou[0], "x", color="C0", ms=9, mew=2)
+        curves.plot(self.t, float(self.seen.p[0, self.label]), "x", color="C2", ms=9, mew=2)
+        curves.plot(self.t, float(self.seen.iou[0]), "x", color="C0", ms=9, mew=2)
     return fig
 
 @patch

@@ -20,7 +20,7 @@ from .env import State, ViewEnv, ViewGym
 from .rewards import Reward, make_reward, measure
 from .train import PolicyFn, load_run, make_bank, make_env
 
-# %% ../nbs/15_gymnasium.ipynb #d1d43ca0
+# %% ../nbs/15_gymnasium.ipynb #e5b215ae
 def gym_reward(
     reward: Reward,  # one of the paper's, from `make_reward`
     classifier: nn.Module | None = None,  # for those that need one
@@ -37,7 +37,7 @@ def photos_gym(
     **settings,  # fields of the configuration to change, e.g. `horizon=5`
 ) -> ViewGym:
     "What `gymnasium.make('dqsstn:dqsstn/Photos-v0', items=…)` builds"
-    trained = load_run(run) if run else None
+    trained = load_run(run, settings.get("device", "auto")) if run else None
     if trained and trained.classes != tuple(items.classes): raise InputError(f"{run}: its classes are not those of {items.name}; name a run that was trained on them")
     config = trained.config if trained else config if isinstance(config, Config) else load_config(config)
     config = make_config(dataclasses.asdict(config) | settings, "dqsstn/Photos-v0")

@@ -132,24 +132,24 @@ class WandbTracker:
         try: yield
         except self.wandb.Error as e: raise InputError(f"wandb: {str(e).rstrip('.')}; or set WANDB_MODE=offline") from None
 
-# %% ../nbs/12_hub.ipynb #c7f5697a
+# %% ../nbs/12_hub.ipynb #62a4d1ec
 TRACKERS = dict(tensorboard=TensorBoardTracker, wandb=WandbTracker)
 
 def make_tracker(
     name: str,  # of `TRACKERS`
-    out: str | Path,  # folder of the run
+    out: str | Path,  # folder of the run, or another: `save_run` wants an empty one, but for a training that keeps checkpoints in it
     config: Config,  # of the run
 ) -> Callable:  # name of a training → callbacks; `log_results` logs the rest
     "The tracker called `name`"
     if name not in TRACKERS: raise InputError(f"--track {name}: choose from {', '.join(TRACKERS)}")
     return TRACKERS[name](out, config)
 
-# %% ../nbs/12_hub.ipynb #57db4d73
+# %% ../nbs/12_hub.ipynb #98bc2c2a
 def without_folders(
     command: str,  # a command line
 ) -> str:
     "The command with only the last part of every path"
-    return shlex.join(re.sub(r"[^=,]*[/\\]", "", word) for word in shlex.split(command))
+    return shlex.join(re.sub(r"[^=,]*[/\\]", "", word.rstrip("/\\")) for word in shlex.split(command))
 
 def shareable(
     run: Run,  # trained
@@ -193,7 +193,7 @@ def read_results(
     if isinstance(results, dict) and {"data", "split", "n_images", "config", "policies"} <= results.keys(): return results
     raise InputError(f"{file}: not what `dqsstn train` wrote; restore it, or remove it")
 
-# %% ../nbs/12_hub.ipynb #83f8abef
+# %% ../nbs/12_hub.ipynb #b9182d5b
 class PretrainedRun(ModelHubMixin, library_name="dqsstn", license="apache-2.0", pipeline_tag="image-classification", language=["en"],
                     tags=["deep-q-learning", "reinforcement-learning", "spatial-transformer", "saliency"], repo_url="https://github.com/dqsstn/dqsstn",
                     paper_url="https://doi.org/10.5220/0011667100003411", docs_url="https://dqsstn.github.io/dqsstn"):
@@ -215,10 +215,13 @@ class PretrainedRun(ModelHubMixin, library_name="dqsstn", license="apache-2.0", 
 
     def save_pretrained(self,
         out: str | Path,  # new folder
+        *,
+        model_card_kwargs: dict | None = None,  # of `generate_model_card`
         **options,  # as the mixin takes them
     ):
         "Write a run folder with a model card"
-        return super().save_pretrained(check_out_folder(out), **options)
+        self.generate_model_card(**(model_card_kwargs or {}))  # what cannot be written shows before anything is
+        return super().save_pretrained(check_out_folder(out), model_card_kwargs=model_card_kwargs, **options)
 
     def _save_pretrained(self, out):
         run = shareable(self.run)
@@ -226,13 +229,15 @@ class PretrainedRun(ModelHubMixin, library_name="dqsstn", license="apache-2.0", 
         if self.results: (out / "results.json").write_text(json.dumps(self.results | dict(config=asdict(run.config)), indent=2) + "\n", encoding="utf-8")
 
     def push_to_hub(self,
-        name: str,  # `owner/name`, made if it is not there
+        repo_id: str,  # `owner/name`, made if it is not there
         *,
         model_card_kwargs: dict | None = None,  # of `generate_model_card`, e.g. `dict(study=rows, license="mit")`
         **options,  # private, token, branch, commit_message, …
     ) -> str:  # address of the commit
-        "Upload the run and its model card"
-        with hub_errors(name): return super().push_to_hub(name, model_card_kwargs=dict(name=name) | (model_card_kwargs or {}), **options)
+        "Upload the run and its model card, in place of a run that was there"
+        card = dict(name=repo_id) | (model_card_kwargs or {})
+        self.generate_model_card(**card)
+        with hub_errors(repo_id): return super().push_to_hub(repo_id, model_card_kwargs=card, **dict(delete_patterns=list(FILES)) | options)
 
 # %% ../nbs/12_hub.ipynb #7f4467d3
 def shares(
@@ -294,7 +299,7 @@ def limit_sentences(
         f"**Where it looks.** The agent reaches {plus_minus(oracle_shares(rows, agent))} % of the gain in IoU of an oracle that knows the box. Zooming into the centre "
         f"as often as is best on validation photos is {points(compare(rows, 'center_zoom', agent))} points of Top-1 from it, wandering about {points(compare(rows, 'random', agent))}."]
 
-# %% ../nbs/12_hub.ipynb #b15a2b05
+# %% ../nbs/12_hub.ipynb #45444cb2
 CARD = """---
 {{ card_data }}
 ---
@@ -329,7 +334,7 @@ spatial attention. It is not made for decisions about people.
 Classification* (ICPRAM 2023)]({{ paper_url }}), reproduced.
 """
 
-METHOD = ("An agent moves and zooms the view of a photo in small steps onto its most salient object; it is a Q-network, trained by deep Q-learning. "
+METHOD = ("An agent moves and zooms the view of a photo in small steps onto its most salient object; a Q-network values its actions. "
           "A classifier then names what the view shows.")
 
 def bullets(
@@ -338,15 +343,17 @@ def bullets(
     "A list"
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
-# %% ../nbs/12_hub.ipynb #96e468f9
+# %% ../nbs/12_hub.ipynb #0a4f2f8a
 def run_evaluation(
     results: dict | None,  # of the run
 ) -> str:  # Markdown
     "What a run has measured on its own photos"
     if results is None: return "This run has not been measured (`dqsstn evaluate`)."
     def plain(table): return markdown_table(table).replace("`", "")
+    frozen = results["config"]["classifier_training"] == "frozen"
+    whose = "All policies share one classifier, trained on whole photos" if frozen else "Each policy has a classifier of its own with the same number of updates"
     return (f"Measured on {results['n_images']} photos, split `{results['split']}` of {results['data']}, with one seed; brackets hold 95 % intervals over photos, which say "
-            "nothing about other seeds. Each policy has a classifier of its own with the same number of updates; `greedy_oracle` and `fitted_window` know the box.\n\n"
+            f"nothing about other seeds. {whose}; `greedy_oracle` and `fitted_window` know the box.\n\n"
             f"{plain(policy_results(results))}\n\nTop-1 by the IoU of the whole photo with the salient box, which is small for small objects:\n\n{plain(bin_results(results))}")
 
 def run_training(
@@ -392,7 +399,7 @@ def generate_model_card(
                                    start=start, training=run_training(run), evaluation=evaluation, limits=limits,
                                    repo_url=info.repo_url, docs_url=info.docs_url, paper_url=info.paper_url)
 
-# %% ../nbs/12_hub.ipynb #656bf956
+# %% ../nbs/12_hub.ipynb #4abe1958
 def method_card(
     studies: dict[str, pd.DataFrame],  # title → from `read_rows`
     notes: list[str],  # Markdown: what else limits these studies
@@ -406,5 +413,5 @@ def method_card(
     return ModelCard.from_template(
         ModelCardData(**info.model_card_data.to_dict() | dict(metrics=["accuracy"])), template_str=CARD, title="DQ-SSTN",
         summary=f"{METHOD} No weights are shipped: this is what the method does when it is trained by the commands below.",
-        start="```sh\npip install dqsstn && dqsstn demo\n```", training=section(training), evaluation=section(compared_text),
+        start=f"```sh\npip install git+{info.repo_url} && dqsstn demo\n```", training=section(training), evaluation=section(compared_text),
         limits=f"{bullets(notes)}\n\n{section(lambda rows: bullets(limit_sentences(rows)))}", repo_url=info.repo_url, docs_url=info.docs_url, paper_url=info.paper_url)

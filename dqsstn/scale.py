@@ -6,13 +6,14 @@
 __all__ = ['share_of', 'process_of', 'average_gradients', 'send_weights', 'sum_of_all', 'ShareBatches', 'shared_training',
            'JointCheckpoints', 'joined', 'do_step', 'weights_for', 'on_ray']
 
-# %% ../nbs/14_scale.ipynb #93f7853c
+# %% ../nbs/14_scale.ipynb #f46b1d31
 import os
 import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,12 +42,12 @@ def share_of(
     "What a process's mean over its rows counts for, when the means of all processes are averaged"
     return (n // n_ranks + (rank < n % n_ranks)) * n_ranks / n
 
-# %% ../nbs/14_scale.ipynb #2d85e5f7
+# %% ../nbs/14_scale.ipynb #8c26e576
 def process_of(
     device: str = "auto",  # `auto`, `cpu` or `cuda`
 ):  # accelerate's `PartialState`, or None: this process is alone
     "This process among those that were launched together; waits for the others to arrive"
-    if "RANK" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1: return None
+    if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1": return None
     accelerate, = extra("accelerate", "accelerate")
     if ":" in device: raise InputError(f"device={device}: several processes have a GPU each; say device=cuda")
     cpu = device == "cpu" or not torch.cuda.is_available()
@@ -189,7 +190,7 @@ def joined(
     state.destroy_process_group()
     if nowhere: raise SystemExit(0)
 
-# %% ../nbs/14_scale.ipynb #01735ac4
+# %% ../nbs/14_scale.ipynb #2d2a827e
 _LABS = {}  # of a worker, by study: photos are decoded once
 
 def do_step(
@@ -219,11 +220,11 @@ def weights_for(
     argument: Config | Job,  # what the step works on
 ) -> list[Path]:  # the files that are there
     "The shared networks that a step looks for"
-    config = argument.config if isinstance(argument, Job) else argument
-    paths = [lab.path("base-classifier", config, base_key(config)), *(lab.path(f"agent-{net}", config, agent_key(config)) for net in ("q_net", "classifier"))]
-    return [path for path in paths if method != "base" and path.is_file()]
+    config, needs = (argument.config, argument.needs) if isinstance(argument, Job) else (argument, ("base",) * (method == "agent"))
+    paths = dict(base=[lab.path("base-classifier", config, base_key(config))], agent=[lab.path(f"agent-{net}", config, agent_key(config)) for net in ("q_net", "classifier")])
+    return [path for kind in needs for path in paths[kind] if path.is_file()]
 
-# %% ../nbs/14_scale.ipynb #d6eb905a
+# %% ../nbs/14_scale.ipynb #16e0009c
 @contextmanager
 def on_ray(
     lab: Lab,  # photos and shared networks
@@ -239,11 +240,16 @@ def on_ray(
     ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **alone)
     try:
         if gpu > ray.cluster_resources().get("GPU", 0): raise InputError("the Ray cluster has no GPU; add one, or --set device=cpu")
-        task = ray.remote(num_cpus=1, num_gpus=gpu, max_retries=3)(do_step)
+        task = ray.remote(num_cpus=1, num_gpus=gpu, max_retries=3)(_in_task)
         about = uuid.uuid4().hex, code_hash(), Lab(lab.read, ".", lab.per_seed, lab.skip_bad)
-        yield lambda steps: _as_ready(ray, lab, {
-            task.options(name=_title(*step)).remote(*about, {p.name: p.read_bytes() for p in weights_for(lab, *step)}, *step): step for step in steps})
+        put = cache(lambda path: ray.put(path.read_bytes()))  # each network once, whichever tasks need it
+        def begin(step):
+            paths = weights_for(lab, *step)
+            return task.options(name=_title(*step)).remote(about, step, [path.name for path in paths], *map(put, paths))
+        yield lambda steps: _as_ready(ray, lab, {begin(step): step for step in steps})
     finally: ray.shutdown()
+
+def _in_task(about, step, names, *contents): return do_step(*about, dict(zip(names, contents)), *step)
 
 def _check_answers(address):
     "Ray itself would wait for minutes, and then end the process"

@@ -10,7 +10,7 @@ __all__ = ['ThetaOf', 'TORCH_OPTIMIZERS', 'POLICIES', 'PolicyFn', 'EDGES', 'CODE
            'q_values', 'TDLoss', 'EpsilonDecay', 'TargetSync', 'JointClassifier', 'EpisodeIoU', 'agent_learner',
            'fit_agent', 'mining_weight', 'random_policy', 'zoom_policy', 'agent_policy', 'Episode', 'play',
            'fitted_windows', 'in_parts', 'play_all', 'final_windows', 'best_zooms', 'probabilities', 'photo_table',
-           'summarize', 'code_hash', 'identity', 'provenance', 'Run', 'make_bank', 'in_common', 'train_run',
+           'summarize', 'code_hash', 'training_identity', 'provenance', 'Run', 'make_bank', 'in_common', 'train_run',
            'windows_of', 'mixture_of', 'save_run', 'unfinished', 'load_run', 'Evaluation', 'evaluate', 'mean_of',
            'make_results', 'interval', 'plus_minus', 'result_rows', 'append_rows', 'policy_table', 'markdown_table',
            'plot_learning', 'plot_bins', 'view_pixels', 'draw_box', 'draw_view', 'draw_step', 'class_probability',
@@ -783,7 +783,7 @@ def summarize(
         bins.append(dict(low=EDGES[b], high=EDGES[b + 1], n=len(part)) | values)
     return mean | dict(bins=bins)
 
-# %% ../nbs/04_train.ipynb #734154b1
+# %% ../nbs/04_train.ipynb #7de2d833
 CODE = ("config", "data", "env", "rewards", "qnet", "train")  # what a trained run depends on
 
 @cache
@@ -800,7 +800,7 @@ def code_hash(
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()[:12]
 
-def identity(
+def training_identity(
     config: Config,  # of the run
     base: nn.Module,  # classifier before its training
     *banks: ImageBank,  # photos for training and validation
@@ -857,7 +857,7 @@ def in_common(
     names = [item.name for item, digest in zip(bank.items, bank.digests) if digest in others]
     return f"{len(names)} of its {len(bank)} photos, such as {names[0]}" if names else ""
 
-# %% ../nbs/04_train.ipynb #80f6738f
+# %% ../nbs/04_train.ipynb #fd48322f
 def train_run(
     config: Config,  # what to train
     fit: Items,  # training photos
@@ -875,7 +875,7 @@ def train_run(
     bank, valid_bank = (make_bank(items, config, skip_bad, progress) for items in (fit, valid))
     if known := in_common(valid_bank, bank.digests): raise InputError(f"{valid.name}: {known}, are in {fit.name}, too; take them out of one of the two")
     env, valid_env = make_env(bank, config), make_env(valid_bank, config)
-    if keep: keep.begin(identity(config, base, bank, valid_bank))
+    if keep: keep.begin(training_identity(config, base, bank, valid_bank))
     train("classifier", dict(net=base), lambda cbs: fit_classifier(base, env, valid_env, config, config.pretrain_epochs, cbs=cbs))
     agent_classifier = copy.deepcopy(base)
     learn = agent_learner(config, env, valid_env, agent_classifier)

@@ -35,7 +35,8 @@ def on_the_site(text, config):
     "A Markdown file of the repository as a page: its title in the front matter, links to files of the repository by their address"
     title, _, text = text.removeprefix("# ").partition("\n")
     text = re.sub(r"\]\((?![a-z]+:|#)([^)\s]+)\)", rf"]({config.git_url}/blob/{config.branch}/\1)", text)
-    return f"---\n{yaml.safe_dump(dict(title=title))}---\n{text}"
+    front = {"title": title, "repo-actions": False}  # its source is elsewhere
+    return f"---\n{yaml.safe_dump(front)}---\n{text}"
 
 def show_code(nb):
     "Mark exported definitions as nbdev does what the page is to show, code and all: a notebook is read for its code"
@@ -61,8 +62,9 @@ def name_code(nb):
             cell.source = cell.source.removeprefix(FOLD)
             nodes = [n for n in ast.parse(cell.source).body if isinstance(n, ast.ClassDef)]
             methods = [f"{n.name}.{m.name}".lower() for n in nodes for m in n.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
-            names = [f"[`{name}`]{links[name]}{{id=\"{name.lower()}\"}}" for name in defined(cell.source) if name in links]
-            if names: cells.append(nbformat.v4.new_markdown_cell("### " + ", ".join(names) + "".join(f'[]{{id="{m}"}}' for m in methods)))
+            known = [name for name in defined(cell.source) if name in links]
+            names = [f"[`{name}`]{links[name]}" + f"{{id=\"{name.lower()}\"}}" * (len(known) > 1) for name in known]  # of one name the heading has the anchor
+            if names: cells.append(nbformat.v4.new_markdown_cell("### " + ", ".join(names) + "\n\n" * bool(methods) + "".join(f'[]{{id="{m}"}}' for m in methods)))
         cells.append(cell)
     nb.cells = cells
 
@@ -89,12 +91,14 @@ def main():
     parser.add_argument("--preview", action="store_true", help="without Quarto, even where there is one")
     parser.add_argument("--out", type=Path, default=ROOT/"_docs", help="folder to make; default: _docs")
     args = parser.parse_args()
+    if args.out.exists() and not (args.out/"index.html").is_file(): parser.error(f"{args.out} is there, and no site; name another folder")
     proc = prepare()
-    shutil.rmtree(args.out, ignore_errors=True)
-    if args.preview or not shutil.which("quarto"): print(f"{len(preview(proc, args.out))} pages, a preview without Quarto: {args.out/'index.html'}")
+    made = proc/"_docs"
+    if args.preview or not shutil.which("quarto"): print(f"{len(preview(proc, made))} pages, a preview without Quarto: {args.out/'index.html'}")
     else:
         done = subprocess.run(["quarto", "render", proc, "--no-cache"])  # noqa: S607  the reader's Quarto
         if done.returncode: return done.returncode
-        shutil.move(proc/"_docs", args.out)
+    shutil.rmtree(args.out, ignore_errors=True)
+    shutil.move(made, args.out)
 
 if __name__ == "__main__": sys.exit(main())

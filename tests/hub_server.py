@@ -40,6 +40,8 @@ class Hub(BaseHTTPRequestHandler):
         if action == "preupload":
             return self.answer(dict(files=[dict(path=f["path"], uploadMode="regular", shouldIgnore=False) for f in json.loads(body)["files"]]))
         lines = [json.loads(line) for line in body.splitlines()]
+        for line in lines:
+            if line["key"] == "deletedFile": del self.server.files[name][line["value"]["path"]]
         self.server.files[name] |= {line["value"]["path"]: base64.b64decode(line["value"]["content"]) for line in lines if line["key"] == "file"}
         self.answer(dict(commitUrl=f"{self.server.address}/{name}/commit/{COMMIT}", commitOid=COMMIT, success=True))
 

@@ -137,8 +137,11 @@ def test_bad_files_get_one_line(run, photos, exported):
     foreign.metadata_props.add(key="dqsstn", value="[]")
     onnx.save(foreign, "list.onnx")
     shutil.copy(photos[0], "photo.onnx")
-    shutil.copytree(run, "run.onnx")
-    cases = {"foreign.onnx": "not one that", "list.onnx": "not one that", "photo.onnx": "damaged, or no ONNX file", "nowhere.onnx": "no such file"}
+    resized = onnx.load(exported[0])
+    about = json.loads(resized.metadata_props[0].value)
+    resized.metadata_props[0].value = json.dumps(about | dict(config=about["config"] | dict(source_size=about["config"]["source_size"] + 1)))
+    onnx.save(resized, "resized.onnx")
+    cases = {"resized.onnx": "not one that", "foreign.onnx": "not one that", "list.onnx": "not one that", "photo.onnx": "damaged, or no ONNX file", "nowhere.onnx": "no such file"}
     for name, words in cases.items():
         outcome = call(f"predict {name} {photos[0]} --json out.json", code=2)
         assert outcome.stderr.startswith(f"dqsstn: {name}: ") and words in outcome.stderr and outcome.stderr.count("\n") == 1

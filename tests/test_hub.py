@@ -172,6 +172,8 @@ def message(action):
 own = PretrainedRun.from_pretrained(sys.argv[1], device="cpu")
 url = own.push_to_hub("ann/zooms", token="hf_secret", model_card_kwargs=dict(study=read_rows(sys.argv[2])))
 back = PretrainedRun.from_pretrained("ann/zooms", device="cpu")
+smaller = PretrainedRun(own.run._replace(classifiers={k: v for k, v in own.run.classifiers.items() if k != "mixture"}))
+for run in (own, smaller): run.push_to_hub("ann/again", token="hf_secret")
 nets = [{"q_net": p.run.q_net, **p.run.classifiers} for p in (own, back)]
 equal = nets[0].keys() == nets[1].keys() and all(bool((v == nets[1][n].state_dict()[k]).all()) for n in nets[0] for k, v in nets[0][n].state_dict().items())
 said = [message(lambda: PretrainedRun.from_pretrained(name)) for name in sys.argv[3:]] + [message(lambda: own.push_to_hub("ann/zooms", token="hf_wrong"))]
@@ -183,6 +185,8 @@ def test_to_the_hub_and_back(folder, run):
     photo().save("x.png")
     WAYS["torch.save"]("evil.safetensors")
     private = shutil.copytree(run, folder/"jane"/"run")
+    about = json.loads((private/"provenance.json").read_text()) | dict(command="dqsstn train --voc /home/jane/voc --out /home/jane/run")
+    (private/"provenance.json").write_text(json.dumps(about))
     config, whole = (run/"config.json").read_bytes(), {p.name: p.read_bytes() for p in run.iterdir() if p.is_file()}
     with hub() as server:
         server.files |= {"ann/pickled": {"pytorch_model.bin": b"", "config.json": config}, "ann/code": whole | {"dqsstn.py": b"1 / 0", "classifier_x.pkl": b""},
@@ -201,6 +205,7 @@ def test_to_the_hub_and_back(folder, run):
     assert not [path for _, path in server.calls if path.endswith((".bin", ".pkl", ".py"))] and not Path("somebody-was-here").exists()
 
     assert files.keys() == {*whole, "README.md"}
+    assert server.files["ann/again"].keys() == {*whole, "README.md"} - {"results.json", "classifier_mixture.safetensors"}  # nothing of the run before
     shared, names = b"".join(files.values()), json.loads(whole["train_photos.json"]).values()
     assert b"jane" not in shared and not [name for name in names if f'"{name}"'.encode() in shared]
     card = ModelCard(files["README.md"].decode())
@@ -223,6 +228,8 @@ def test_saving_leaves_a_run_alone(run, folder):
     before = contents("run")
     own = PretrainedRun.from_pretrained("run", device="cpu")
     assert "already holds files" in refused(own.save_pretrained, "run") and contents("run") == before
+    others = read_rows(ROOT/"results"/"sample_study.csv").query("name == 'baseline'")
+    assert "no row" in refused(own.save_pretrained, "none", model_card_kwargs=dict(study=others)) and not Path("none").exists()
     own.save_pretrained("other")
     photo().save("x.png")
     assert predict(load_run("other", "cpu"), ["x.png"])[0] == predict(own.run, ["x.png"])[0]

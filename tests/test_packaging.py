@@ -11,7 +11,8 @@ import pytest
 import dqsstn
 
 ROOT = Path(__file__).resolve().parent.parent
-MISSING = {}  # command line → the extra that it needs
+MISSING = {"export demo-run --onnx x.onnx": "onnx", "predict x.onnx x.png": "onnx", "reproduce --table 4 --sample --out study --engine ray": "ray",
+           "train --config demo --sample --out t --track tensorboard": "track", "train --config demo --sample --out t --track wandb": "track"}
 MODULES = {p.name for p in (ROOT/"dqsstn").glob("*.py")}
 
 def run(*command, cwd=None): return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=1200)

@@ -78,6 +78,7 @@ def test_page(visits, page):
     wide, phone = visits[page, 1280], visits[page, 390]
     for seen in (wide, phone): assert not seen["complaints"] and not seen["broken"] and not seen["mute"] and not seen["errors"]
     assert wide["width"] <= 1280 and phone["width"] <= 390
+    assert len(set(wide["ids"])) == len(wide["ids"])
     assert [(tex, width) for tex, width in wide["formulas"] if "\\" in tex or width < 1] == []
     left_over = r":::|@fig-|@tbl-|#\||\$[^$\n]*[\\^_][^$\n]*\$|\\\(|\]\(|\{[#.][\w-]|fig-alt|�"  # of Markdown, Quarto and LaTeX
     assert re.findall(f".{{0,40}}(?:{left_over}).{{0,40}}", wide["text"]) == []
