@@ -63,7 +63,8 @@ def name_code(nb):
             nodes = [n for n in ast.parse(cell.source).body if isinstance(n, ast.ClassDef)]
             methods = [f"{n.name}.{m.name}".lower() for n in nodes for m in n.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
             known = [name for name in defined(cell.source) if name in links]
-            names = [f"[`{name}`]{links[name]}" + f"{{id=\"{name.lower()}\"}}" * (len(known) > 1) for name in known]  # of one name the heading has the anchor
+            anchors = {name.lower(): name for name in reversed(known)} if len(known) > 1 else {}  # of one name the heading has it
+            names = [f"[`{name}`]{links[name]}" + f'{{id="{name.lower()}"}}' * (anchors.get(name.lower()) == name) for name in known]
             if names: cells.append(nbformat.v4.new_markdown_cell("### " + ", ".join(names) + "\n\n" * bool(methods) + "".join(f'[]{{id="{m}"}}' for m in methods)))
         cells.append(cell)
     nb.cells = cells

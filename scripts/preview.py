@@ -16,7 +16,6 @@ from jinja2 import Environment, FileSystemLoader
 from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.attrs import attrs_block_plugin, attrs_plugin
 from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -51,14 +50,17 @@ def anchors(state):
         if heading.type == "heading_open" and (named := re.search(r"\s*\{#([\w-]+)\}$", inline.content)):
             heading.meta["id"], inline.content = named[1], inline.content[:named.start()]
 
-def headings(state):
-    "Give a heading its anchor; one at the start of a callout is its title, not one of the page"
-    for before, opening, _, closing in zip([None, *state.tokens], state.tokens, state.tokens[1:], state.tokens[2:]):
+def headings(taken, state):
+    "Give a heading an anchor that no other of the page has; one at the start of a callout is its title, not one of the page"
+    for before, opening, inline, closing in zip([None, *state.tokens], state.tokens, state.tokens[1:], state.tokens[2:]):
         if opening.type != "heading_open": continue
-        opening.attrs |= opening.meta
         if before and before.type == "container_div_open":
             opening.tag = closing.tag = "p"
             opening.attrs = {"class": "callout-title"}
+            continue
+        name = opening.meta.get("id") or slug("".join(token.content for token in inline.children))
+        taken[name] = taken.get(name, -1) + 1
+        opening.attrs = {"id": name + f"-{taken[name]}" * bool(taken[name])}
 
 def callout(self, tokens, i, options, env):
     "The start or the end of a fenced div: a callout becomes an aside with a title"
@@ -85,14 +87,14 @@ def site_links(pages, address, state):
         name, hash_, anchor = target.partition("#")
         if token.type == "link_open": token.attrs["href"] = pages.get(name, name) + hash_ + anchor
 
-def markdown(pages, address):
-    "The reader of Markdown: source → HTML"
+def markdown(pages, address, taken):
+    "The reader of Markdown: source → HTML; `taken` counts the anchors of the page"
     md = MarkdownIt("commonmark", dict(html=True, highlight=colored)).enable(["table", "strikethrough"])
-    md.use(anchors_plugin, max_level=4, slug_func=slug).use(attrs_plugin, spans=True, allowed=None).use(attrs_block_plugin)
+    md.use(attrs_plugin, spans=True, allowed=None).use(attrs_block_plugin)
     md.use(dollarmath_plugin, renderer=formula, double_inline=True)
     md.use(container_plugin, "div", validate=lambda info, *_: info.strip().startswith("{"), render=callout)
     md.core.ruler.before("inline", "anchors_of_headings", anchors)
-    md.core.ruler.push("headings", headings)
+    md.core.ruler.push("headings", partial(headings, taken))
     md.core.ruler.push("figures", figures)
     md.core.ruler.push("site_links", partial(site_links, pages, address))
     return lambda source: md.render(source)
@@ -149,12 +151,14 @@ def preview(proc, out):
     pages = {name: front.get("output-file", f"{Path(name).stem}.html") for name, (_, front) in sources.items()}
     out.mkdir(parents=True)
     shutil.copytree(proc/"images", out/"images")
-    to_html, exporter = markdown(pages, website["site-url"]), Body()
+    taken = {}
+    to_html, exporter = markdown(pages, website["site-url"], taken), Body()
     exporter.register_filter("markdown2html", to_html)
     page = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=False).get_template("page.html.j2")  # noqa: S701  our own notebooks
     menu = [(section["section"], [(pages[name], sources[name][1]["title"]) for name in section["contents"]]) for section in sections]
     order, written = list(sources), []
     for name, (nb, front) in sources.items():
+        taken.clear()
         body, _ = exporter.from_notebook_node(nb)
         headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body)
         i = order.index(name)
