@@ -56,15 +56,16 @@ def name_code(nb):
     for text in ("".join(c.outputs[0].data["text/markdown"]) for c in docs):
         source, name = re.search(r"\[source\](\(\S+?\))", text), re.search(r"^#+ (\S+)", text, re.M)[1]
         links[name] = source[1] if source else ""  # a property has none
-    cells = []
+    cells, anchors = [], set()
     for cell in (c for c in nb.cells if c not in docs):
         if cell.cell_type == "code" and cell.source.startswith(FOLD):
             cell.source = cell.source.removeprefix(FOLD)
             nodes = [n for n in ast.parse(cell.source).body if isinstance(n, ast.ClassDef)]
             methods = [f"{n.name}.{m.name}".lower() for n in nodes for m in n.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
             known = [name for name in defined(cell.source) if name in links]
-            anchors = {name.lower(): name for name in reversed(known)} if len(known) > 1 else {}  # of one name the heading has it
-            names = [f"[`{name}`]{links[name]}" + f'{{id="{name.lower()}"}}' * (anchors.get(name.lower()) == name) for name in known]
+            own = [name for name in known if name.lower() not in anchors and len(known) > 1]  # of one name the heading has the anchor
+            anchors |= {name.lower() for name in known}
+            names = [f"[`{name}`]{links[name]}" + f'{{id="{name.lower()}"}}' * (name in own) for name in known]
             if names: cells.append(nbformat.v4.new_markdown_cell("### " + ", ".join(names) + "\n\n" * bool(methods) + "".join(f'[]{{id="{m}"}}' for m in methods)))
         cells.append(cell)
     nb.cells = cells
