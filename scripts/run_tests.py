@@ -1,9 +1,9 @@
 """What `make test` runs and counts: the export and ruff; every notebook as nbdev_test runs it and once more by what the package
 exports (second_pass.py); tests/ with pytest; and how much of the package the last two reach.
 
-Notebooks and pytest share the cores; what is timed runs alone afterwards. The first pass of the longest notebooks waits for
-`make test-all` and CI: their cells are those of the package, which the export's check says, and the second pass runs it. The last
-line is `N passed, N failed`; the exit code is 1 if anything failed."""
+Notebooks and pytest share the cores; what is timed runs alone afterwards. For `make test-all`, which CI runs each night, wait the
+first pass of the longest notebooks (their cells are those of the package, which the export's check says, and the second pass runs
+it) and both passes of the pages that are examples for users. The last line is `N passed, N failed`; the exit code is 1 if anything failed."""
 import argparse
 import multiprocessing
 import os
@@ -22,7 +22,8 @@ ENV = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), o
 TIMED = "tests/test_startup.py"  # measures seconds: runs when nothing else does
 SITE = "tests/test_site.py"  # mostly another program's work: in the lane that is free first
 LONG = tuple(f"{name}.ipynb" for name in ("00_data", "04_train", "04a_experiments", "04b_results", "05a_competitors", "06_limitations", "06a_report",
-                                          "07_cli", "08_bench", "10_explore", "11_own_data", "12_hub", "13_deploy", "14_scale", "15_gymnasium"))
+                                          "07_cli", "08_bench", "12_hub", "14_scale"))
+PAGES = tuple(f"{name}.ipynb" for name in ("10_explore", "11_own_data", "13_deploy", "15_gymnasium"))  # examples, whose functions tests/ has tests of its own for
 FORKS = multiprocessing.get_context("forkserver")  # of a process that has imported what notebooks need, but not dqsstn
 FORKS.set_forkserver_preload(["coverage", "fastai.callback.fp16", "fastai.callback.training", "gymnasium", "hypothesis", "matplotlib.pyplot",
                               "nbdev.test", "pandas", "scipy.stats", "seaborn", "sklearn.datasets", "timm", "torch", "torchvision"])
@@ -120,7 +121,7 @@ def main():
         done = [report("nbdev_export", check_export), report("ruff", command, "ruff", "check", "--output-format", "concise", "nbs", "dqsstn", "tests", "scripts")]
         tests = pool.submit(run_pytest, ("coverage", "run", "-m", "pytest"), "--ignore", TIMED, "--ignore", SITE, "tests", flags=args.flags, **limit)
         passes = [(path, check) for path in sorted((ROOT/"nbs").glob("*.ipynb"), reverse=True) for check in (second_pass, first_pass)
-                  if check is second_pass or args.flags or path.name not in LONG]  # in reverse: the short ones come last and fill both lanes
+                  if args.flags or path.name not in (*PAGES, *LONG * (check is first_pass))]  # in reverse: the short ones come last and fill both lanes
         passes = [pool.submit(report, f"{path.name}, {check.__name__.replace('_', ' ')}", forked, check, path, args.flags, **limit) for path, check in passes]
         site = pool.submit(run_pytest, ("pytest",), SITE, flags=args.flags, **limit)
         done += [p.result() for p in passes]
