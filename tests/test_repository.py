@@ -134,6 +134,19 @@ def test_public_names_have_an_assertion(path):
     untested = [n for n in names if not any(re.search(rf"\b{n}\b", c) for c in checks)]
     assert not untested, "no assertion in a cell that uses " + ", ".join(untested)
 
+@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.name != "index.ipynb"], ids=lambda p: p.name)
+def test_colab_installs_what_the_page_imports(path):
+    sources = [c.source for c in read_nb(path).cells if c.cell_type == "code"]
+    install, = [s for s in sources if "/content" in s]
+    trees = [ast.parse(re.sub(r"^\s*!.*$", "", s, flags=re.M)) for s in sources]
+    imports = [n for tree in trees for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
+    modules = {n for i in imports for n in ([a.name for a in i.names] if isinstance(i, ast.Import) else [i.module])}
+    roots = {"tensorboard" if n.endswith("tensorboard") else n.split(".")[0] for n in modules} - {*sys.stdlib_module_names, "dqsstn", "IPython"}
+    needed = {canonicalize_name(d) for n in roots for d in packages_distributions()[n]} - {canonicalize_name(Requirement(r).name) for r in PROJECT["dependencies"]}
+    named = set(re.split(r"[\s'\[\],]+", install))
+    brought = {canonicalize_name(Requirement(r).name) for extra, rs in PROJECT["optional-dependencies"].items() if extra in named for r in rs}
+    assert needed - brought - named <= {"huggingface-hub"}  # which timm brings
+
 def test_no_large_files():
     listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode: pytest.skip("not a git repository")
