@@ -55,7 +55,7 @@ def see(
     with eval_mode(classifier): p = classifier(views).float().softmax(1)
     return Seen(theta, q_values(run.q_net, views, run.config.precision), p, iou(window(theta), env.bank.salient_boxes[index]))
 
-# %% ../nbs/10_explore.ipynb #291c6629
+# %% ../nbs/10_explore.ipynb #b6bbf24c
 class Explorer:
     "A photo, the agent's episode on it, and the window that one looks through"
     def __init__(self,
@@ -87,6 +87,7 @@ def go(
     self.t, self.by_hand = min(max(t, 0), self.env.horizon), False
     self.seen = Seen(*(values[self.t : self.t + 1] for values in self.steps))
 
+# %% ../nbs/10_explore.ipynb #1eb3a418
 @patch
 def place(
     self: Explorer,
@@ -119,7 +120,7 @@ def says(
     wants = "" if self.t == self.env.horizon and not self.by_hand else f"; the agent's choice here: {names[int(self.seen.q[0].argmax())]}"
     return f"{where}{overlap}: {classes[int(p.argmax())]}, probability {float(p.max()):.2f}{truth}{wants}"
 
-# %% ../nbs/10_explore.ipynb #ad4cfa4c
+# %% ../nbs/10_explore.ipynb #c120779d
 def _draw_bars(
     ax,  # matplotlib axes
     names: list,  # of the bars, from top to bottom
@@ -144,6 +145,7 @@ def _draw_q(
     low, high = (f(self.steps.q) for f in (torch.min, torch.max))
     ax.set_xlim(min(float(low), float(q.min()), 0) * 1.05, max(float(high), float(q.max()), 0) * 1.05)
 
+# %% ../nbs/10_explore.ipynb #e9d28b3a
 @patch
 def _draw_classes(
     self: Explorer,
@@ -226,7 +228,7 @@ def strip(
     self._draw_curves(fig.add_subplot(grid[2, :]))
     return fig
 
-# %% ../nbs/10_explore.ipynb #7f64d160
+# %% ../nbs/10_explore.ipynb #f86b7641
 class Panel:
     "Buttons and sliders around an `Explorer`"
     def __init__(self,
@@ -250,6 +252,7 @@ class Panel:
 
     def _repr_mimebundle_(self, **kwargs): return self.box._repr_mimebundle_(**kwargs)
 
+# %% ../nbs/10_explore.ipynb #669fd02f
 @patch
 def _listen(self: Panel):
     "Say what each button and slider does"

@@ -224,7 +224,7 @@ def weights_for(
     paths = dict(base=[lab.path("base-classifier", config, base_key(config))], agent=[lab.path(f"agent-{net}", config, agent_key(config)) for net in ("q_net", "classifier")])
     return [path for kind in needs for path in paths[kind] if path.is_file()]
 
-# %% ../nbs/14_scale.ipynb #16e0009c
+# %% ../nbs/14_scale.ipynb #087d2ce3
 @contextmanager
 def on_ray(
     lab: Lab,  # photos and shared networks
@@ -249,6 +249,7 @@ def on_ray(
         yield lambda steps: _as_ready(ray, lab, {begin(step): step for step in steps})
     finally: ray.shutdown()
 
+# %% ../nbs/14_scale.ipynb #a438824b
 def _in_task(about, step, names, *contents): return do_step(*about, dict(zip(names, contents)), *step)
 
 def _check_answers(address):

@@ -1216,7 +1216,7 @@ def class_probability(
     labels = torch.where(labels < 0, p[-1].argmax(1), labels)
     return torch.stack([q.gather(1, labels[:, None])[:, 0] for q in p], 1).cpu().numpy()
 
-# %% ../nbs/04_train.ipynb #14ec4250
+# %% ../nbs/04_train.ipynb #01fb1ce0
 def filmstrip(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
@@ -1242,6 +1242,7 @@ def draw_episodes(
         if label >= 0: ax_row[0].set_ylabel(env.bank.classes[label], fontsize=9)
     return fig
 
+# %% ../nbs/04_train.ipynb #6f893b9c
 def save_gif(
     env: ViewEnv,  # renders
     episode: Episode,  # what happened
