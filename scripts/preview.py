@@ -108,12 +108,19 @@ class CellOptions(Preprocessor):
         cell.source = "\n".join(line for line in lines if not line.startswith("#|")).strip()
         cell.metadata.transient = dict(remove_source=options.get("echo") == "false")
         if options.get("output") == "false": cell.outputs = []
+        if options.get("code-fold") == "true": fold(cell, yaml.safe_load(options.get("code-summary", "Code")))
         text = {key: yaml.safe_load(options[key]) for key in ("fig-cap", "fig-alt", "tbl-cap") if key in options}
         label, pictures = options.get("label", ""), [o for o in cell.outputs if {"image/png", "image/gif"} & o.get("data", {}).keys()]
         for output in pictures: as_figure(output, label if output is pictures[0] else "", text.get("fig-alt", ""), text.get("fig-cap", "") if output is pictures[-1] else "")
         if label and not pictures and cell.outputs: cell.id = label
         if "tbl-cap" in text: cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/markdown": f"*{text['tbl-cap']}*"}))
         return cell, resources
+
+def fold(cell, summary):
+    "Show the code of a cell on demand"
+    code = f'<details><summary>{html.escape(summary)}</summary><div class="highlight"><pre>{colored(cell.source, "python", None)}</pre></div></details>'
+    cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/html": code}))
+    cell.metadata.transient["remove_source"] = True
 
 class Body(HTMLExporter):
     "nbconvert's HTML without its last pass, which parses the page again to sanitize it and to describe its pictures: ours are"
