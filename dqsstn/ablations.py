@@ -16,11 +16,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from .classifier import fit_classifier, probabilities
 from .config import Config
 from .env import theta_from_window
 from .experiments import Job, Lab, Tested, q_learning
-from .results import claim_table, compare, comparison_table
-from .train import choose_device, fit_classifier, generator, new_net, plus_minus, probabilities
+from .learner import choose_device, generator, new_net
+from .results import claim_table, comparison_table
+from .statistics import compare, plus_minus
 
 # %% ../nbs/05_ablations.ipynb #eb85d30f
 LEVELS = tuple(k / 20 for k in range(1, 21))  # 0.05 … 1.0

@@ -28,13 +28,21 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 import dqsstn
-from .config import Config, extra
-from .data import ImageBank, Items, sample_items
-from .env import State, ViewEnv, ViewGym, identity_theta, iou_direction
-from .qnet import ReplayMemory, create_net, epsilon_greedy, q_target, sync_target, td_loss
+from .backbones import create_net
+from .config import Config
+from .data import ImageBank, Items
+from .env import State, ViewEnv, identity_theta
+from .files import import_extra
+from .gym import ViewGym, iou_direction
+from dqsstn.learner import (
+    TORCH_OPTIMIZERS, choose_device, compiled, generator, keep_memory, make_env, new_net, quiet, seeded,
+)
+from .policies import q_values
+from .qnet import ReplayMemory, epsilon_greedy, q_target, sync_target, td_loss
 from .rewards import make_reward, measure
-from .train import (CODE, TORCH_OPTIMIZERS, JointClassifier, TDLoss, agent_learner, choose_device, code_hash, compiled, generator, keep_memory,
-                          make_env, new_net, q_values, quiet, seeded)
+from .runs import CODE, code_hash
+from .sample import sample_items
+from .train import JointClassifier, TDLoss, agent_learner
 
 # %% ../nbs/08_bench.ipynb #e93299dc
 Case = Callable[[], tuple[int, float]]  # → images or transitions, seconds
@@ -255,7 +263,7 @@ def sb3_model(
     **settings,  # of stable-baselines3's DQN
 ):  # stable_baselines3.DQN
     "stable-baselines3's DQN with our network on our environment"
-    extra("rl", "stable_baselines3")
+    import_extra("rl", "stable_baselines3")
     from stable_baselines3 import DQN
     from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
     from stable_baselines3.common.vec_env import DummyVecEnv

@@ -30,15 +30,18 @@ from fastai.learner import AvgMetric, Learner
 from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor, nn
 
+from .classifier import ViewLoader, classifier_loss, fit_classifier, mining_weight, probabilities, top1
 from .config import Config
 from .env import State, ViewEnv, compose, render, theta_from_window
 from .experiments import Job, Lab, Tested, q_learning
+from dqsstn.learner import (
+    StopOnNaN, choose_device, generator, make_env, new_net, optimizer, precision_callbacks, quiet, seeded,
+)
+from .policies import ThetaOf, agent_policy, play, play_all, whole_image
 from .qnet import Transition
-from .results import compare, points
 from .rewards import Reward, make_reward
-from .train import (EpisodeIoU, EpisodeLoader, StopOnNaN, ThetaOf, ViewLoader, agent_policy, choose_device, classifier_loss, fit_agent,
-                          fit_classifier, generator, interval, make_env, mining_weight, new_net, optimizer, play, play_all, plus_minus,
-                          precision_callbacks, probabilities, quiet, seeded, top1, whole_image)
+from .statistics import compare, difference_text, interval, plus_minus
+from .train import EpisodeIoU, EpisodeLoader, fit_agent
 
 # %% ../nbs/05a_competitors.ipynb #7c8a2b4d
 def continued(
@@ -415,7 +418,7 @@ def why_table(
     by_seed = {name: rows[rows.name == name].set_index("seed") for name in ("baseline", "discrete_iou", *names)}
     def texts(name, part):
         if not len(part): return dict.fromkeys(["seeds", *(f"Top-1 minus {other}" for other in AGAINST), *COLUMNS], "not run")
-        against = {f"Top-1 minus {other}": points(compare(rows, name, other)) if name != other else "" for other in AGAINST}
+        against = {f"Top-1 minus {other}": difference_text(compare(rows, name, other)) if name != other else "" for other in AGAINST}
         return dict(seeds=str(len(part))) | against | {title: plus_minus(part[column]) for title, column in COLUMNS.items()}
     return pd.DataFrame({name: texts(name, part) for name, part in by_seed.items()}).T
 

@@ -16,18 +16,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.datasets import load_sample_images
 from PIL import Image
+from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 
 import dqsstn
-from .checkpoint import write_durably
-from .config import Config, InputError, extra, make_config
+from .backbones import normalization
+from .config import Config, make_config
 from .data import bank_from_photos, square_source
 from .env import ViewEnv, compose, identity_theta, paper_actions, render
+from .files import InputError, import_extra, write_durably
 from .hub import shareable
-from .qnet import normalization
-from .train import Episode, Run, draw_episodes, make_env, predictions
+from .learner import make_env
+from .pictures import draw_episodes
+from .policies import Episode
+from .runs import Run, predictions
 
 # %% ../nbs/13_deploy.ipynb #2777d8af
 OUTPUTS = ("p_whole", "p_final", "thetas", "actions", "q_values")
@@ -81,7 +84,7 @@ def open_onnx(
     file: str | bytes,  # path or content
 ):  # `onnxruntime.InferenceSession`
     "An ONNX file, ready to run on the CPU"
-    onnxruntime, = extra("onnx", "onnxruntime")
+    onnxruntime, = import_extra("onnx", "onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, torch.get_num_threads()
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
@@ -137,7 +140,7 @@ def export_onnx(
     tolerance: float = 1e-4,  # largest difference between ONNX Runtime and PyTorch
 ) -> dict:  # file, bytes, opset, and what `compared` found
     "Write the networks and the episode of a run as an ONNX file, once ONNX Runtime has given the same numbers as PyTorch"
-    onnx, onnxscript, _ = extra("onnx", "onnx", "onnxscript", "onnxruntime")
+    onnx, onnxscript, _ = import_extra("onnx", "onnx", "onnxscript", "onnxruntime")
     config = dataclasses.replace(run.config, precision="fp32", compile=False, weights=None)
     about = dict(version=dqsstn.__version__, classes=run.classes, actions=paper_actions().names, config=dataclasses.asdict(config), provenance=shareable(run).provenance)
     episode = copy.deepcopy(WholeEpisode(run)).cpu().eval()
@@ -166,7 +169,7 @@ def load_onnx(
     path: str | Path,  # file that `export_onnx` wrote
 ) -> OnnxRun:
     "Read an ONNX file; one that is damaged or of another origin is an `InputError`"
-    extra("onnx", "onnxruntime")
+    import_extra("onnx", "onnxruntime")
     if not Path(path).is_file(): raise InputError(f"{path}: no such file; make one with `dqsstn export RUN --onnx {path}`")
     try: session = open_onnx(str(path))
     except Exception as e:  # torn files fail in as many ways as there are bytes

@@ -16,11 +16,14 @@ from fastcore.basics import patch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .config import InputError, extra
 from .data import Items, bank_from_photos
 from .env import State, ViewEnv, iou, theta_from_window, window
+from .files import InputError, import_extra
+from .learner import choose_device, make_bank, make_env
+from .pictures import draw_box, draw_step, draw_view
+from .policies import agent_policy, play, q_values
 from .rewards import eval_mode
-from .train import Run, agent_policy, choose_device, draw_box, draw_step, draw_view, make_bank, make_env, play, q_values
+from .runs import Run
 
 # %% ../nbs/10_explore.ipynb #8c8d6d7b
 def photo_env(
@@ -234,7 +237,7 @@ class Panel:
     def __init__(self,
         explorer: Explorer,  # what they change
     ):
-        w, = extra("explore", "ipywidgets")
+        w, = import_extra("explore", "ipywidgets")
         self.explorer, self.busy = explorer, False
         T, names = explorer.env.horizon, [item.name for item in explorer.env.bank.items]
         reach = max(1.0, T * float(explorer.env.actions.matrices[:, :2, 2].abs().max()))  # of the agent's windows

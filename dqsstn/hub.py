@@ -23,14 +23,17 @@ import pandas as pd
 from fastai.callback.core import Callback
 from fastai.torch_core import rank_distrib
 from fastcore.basics import patch
-from huggingface_hub import EvalResult, ModelCard, ModelCardData, ModelHubMixin, snapshot_download  # which timm brings
+from huggingface_hub import EvalResult, ModelCard, ModelCardData, ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HTTPError
 
-from .config import Config, InputError, check_out_folder, extra
+from .config import Config
+from .evaluate import markdown_table
 from .experiments import CLUTTER
-from .limitations import class_counts, clutter_gap, named, questioned_class, share_text, shared_photos
-from .results import TABLE1, bootstrap, caption, compare, comparison_table, oracle_shares, points
-from .train import Run, load_run, markdown_table, plus_minus, save_run
+from .files import InputError, check_out_folder, import_extra
+from .limitations import class_counts, clutter_gap, questioned_class, shared_photos, wrong_naming
+from .results import TABLE1, caption, comparison_table, oracle_shares
+from .runs import Run, load_run, save_run
+from .statistics import bootstrap, compare, difference_text, plus_minus, share_text
 
 # %% ../nbs/12_hub.ipynb #fa7f06c7
 def tensorboard_callback(
@@ -38,7 +41,7 @@ def tensorboard_callback(
     config: Config,  # shown as text
 ) -> Callback:
     "fastai's `TensorBoardCallback`; a resumed training takes the place of what a killed one wrote after its checkpoint"
-    extra("track", "tensorboard")
+    import_extra("track", "tensorboard")
     from fastai.callback.tensorboard import SummaryWriter, TensorBoardCallback
 
     class FollowTraining(TensorBoardCallback):
@@ -58,8 +61,8 @@ def result_numbers(
     results: dict,  # from `make_results`
 ) -> dict:  # `measure/policy` → percent
     "The numbers of each policy that a tracker shows"
-    measures = ("top1", "top1_both_views", "iou_before", "iou_after")
-    return {f"{measure}/{policy}": of[measure] for measure in measures for policy, of in results["policies"].items()}
+    OVERLAPS = ("top1", "top1_both_views", "iou_before", "iou_after")
+    return {f"{measure}/{policy}": of[measure] for measure in OVERLAPS for policy, of in results["policies"].items()}
 
 class TensorBoardTracker:
     "Follows a run in its folder `tensorboard`: a subfolder for each training, and `results` with the configuration as hyperparameters"
@@ -67,7 +70,7 @@ class TensorBoardTracker:
         out: str | Path,  # folder of the run
         config: Config,  # of the run
     ):
-        extra("track", "tensorboard")
+        import_extra("track", "tensorboard")
         self.folder, self.config = Path(out, "tensorboard"), config
 
     def __call__(self, name): return [tensorboard_callback(self.folder / name, self.config)]
@@ -83,7 +86,7 @@ def wandb_callback(
     start: Callable,  # opens the W&B run of this training
 ) -> Callback:
     "fastai's `WandbCallback`, in a W&B run of its own"
-    extra("track", "wandb")
+    import_extra("track", "wandb")
     from fastai.callback.wandb import WandbCallback
 
     class FollowTraining(WandbCallback):
@@ -105,7 +108,7 @@ class WandbTracker:
         out: str | Path,  # folder of the run
         config: Config,  # of the run: hyperparameters
     ):
-        self.wandb, = extra("track", "wandb")
+        self.wandb, = import_extra("track", "wandb")
         self.out, self.config = Path(out), config
         self.settings = self.wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True, save_code=False)
         with self.one_line():
@@ -284,7 +287,7 @@ def limit_sentences(
 ) -> list[str]:  # Markdown
     "What goes wrong, in numbers: the frequent class, covered and small objects, photos lost, classes, and how far the agent gets"
     of, shared, d = questioned_class(rows), shared_photos(rows), compare(rows, agent)
-    def names(job, *others): return " % and ".join(share_text(named(rows, job, of, where, *others), shared) for where in ("present", "absent"))
+    def names(job, *others): return " % and ".join(share_text(wrong_naming(rows, job, of, where, *others), shared) for where in ("present", "absent"))
     counts = class_counts(rows, agent).query("photos > 0")
     order = (counts.right / counts.photos).sort_values(kind="stable").index
     least, most = (f"{c}* ({counts.right[c]:,} of {counts.photos[c]:,} photos)" for c in (order[0], order[-1]))
@@ -293,11 +296,11 @@ def limit_sentences(
         f"For any other class it is {names(agent, True)} %; without the agent, for *{of}*, {names('baseline')} %.",
         f"**Classes.** Least often right is *{least}, most often *{most}.",
         f"**Covered objects.** Photos whose salient object is covered by more than {CLUTTER:.0%} are right less often than the others, by "
-        f"{points(clutter_gap(rows, agent))} points; without the agent by {points(clutter_gap(rows, 'baseline'))}.",
-        f"**Small objects.** Where the object fills less than 20 % of the photo, the agent changes Top-1 by {points(compare(rows, agent, column='small_correct'))} points.",
-        f"**Photos lost.** Over all seeds {d.won:,} photos are right only with the agent and {d.lost:,} only without it; Top-1 changes by {points(d)} points.",
+        f"{difference_text(clutter_gap(rows, agent))} points; without the agent by {difference_text(clutter_gap(rows, 'baseline'))}.",
+        f"**Small objects.** Where the object fills less than 20 % of the photo, the agent changes Top-1 by {difference_text(compare(rows, agent, column='small_correct'))} points.",
+        f"**Photos lost.** Over all seeds {d.won:,} photos are right only with the agent and {d.lost:,} only without it; Top-1 changes by {difference_text(d)} points.",
         f"**Where it looks.** The agent reaches {plus_minus(oracle_shares(rows, agent))} % of the gain in IoU of an oracle that knows the box. Zooming into the centre "
-        f"as often as is best on validation photos is {points(compare(rows, 'center_zoom', agent))} points of Top-1 from it, wandering about {points(compare(rows, 'random', agent))}."]
+        f"as often as is best on validation photos is {difference_text(compare(rows, 'center_zoom', agent))} points of Top-1 from it, wandering about {difference_text(compare(rows, 'random', agent))}."]
 
 # %% ../nbs/12_hub.ipynb #45444cb2
 CARD = """---
@@ -352,7 +355,7 @@ def run_evaluation(
     def plain(table): return markdown_table(table).replace("`", "")
     frozen = results["config"]["classifier_training"] == "frozen"
     whose = "All policies share one classifier, trained on whole photos" if frozen else "Each policy has a classifier of its own with the same number of updates"
-    return (f"Measured on {results['n_images']} photos, split `{results['split']}` of {results['data']}, with one seed; brackets hold 95 % intervals over photos, which say "
+    return (f"Measurement on {results['n_images']} photos, split `{results['split']}` of {results['data']}, with one seed; brackets hold 95 % intervals over photos, which say "
             f"nothing about other seeds. {whose}; `greedy_oracle` and `fitted_window` know the box.\n\n"
             f"{plain(policy_results(results))}\n\nTop-1 by the IoU of the whole photo with the salient box, which is small for small objects:\n\n{plain(bin_results(results))}")
 

@@ -5,28 +5,28 @@
 # %% auto #0
 __all__ = ['PAPER_TABLE4', 'PAPER_CLUTTER', 'PAPER_GAP', 'GROUPS', 'TABLE4', 'PAPER_TABLE3', 'CLASSIFIERS', 'overlap_examples',
            'plot_outlines', 'figure5', 'overlap_shares', 'figure6', 'details_of', 'frequent_class', 'questioned_class',
-           'shared_photos', 'share_text', 'Contrast', 'resampled_shares', 'stacked', 'contrast', 'ratio_text', 'right',
-           'clutter_gap', 'table4', 'named', 'drawn', 'table3', 'drawn_table', 'changed_photos', 'class_counts',
-           'figure_classes', 'action_shares', 'figure_actions', 'limitation_claims']
+           'shared_photos', 'right', 'clutter_gap', 'table4', 'wrong_naming', 'presence_effect', 'table3',
+           'presence_table', 'changed_photos', 'class_counts', 'figure_classes', 'action_shares', 'figure_actions',
+           'limitation_claims']
 
 # %% ../nbs/06_limitations.ipynb #b728778e
 import json
-from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_rgba
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from scipy import stats
 
-from .config import InputError
 from .data import Item, Items, describe, load_photo
 from .env import paper_actions
 from .experiments import CLUTTER
-from .results import claim_table, compare, points
-from .train import plus_minus
+from .files import InputError
+from .results import claim_table
+from .statistics import Contrast, compare, contrast, difference_text, plus_minus, ratio_text, share_text
+from .style import SALIENT
 
 # %% ../nbs/06_limitations.ipynb #60f17563
 def overlap_examples(
@@ -45,12 +45,12 @@ def plot_outlines(
     item: Item,  # one photo
     classes: tuple[str, ...],  # their names
 ):
-    "Boxes of a photo, the salient one in red, the others in blue; where there is no photo, on a blank canvas with the names of the larger ones. Below: cover and label"
+    "Boxes of a photo, the salient one in its colour, the others in blue; where there is no photo, on a blank canvas with the names of the larger ones. Below: cover and label"
     blank, (x1, y1, x2, y2) = not item.path.is_file(), np.array(item.boxes).T
     width, height = np.ptp([x1, x2]), np.ptp([y1, y2])
     if not blank: ax.imshow(load_photo(item.path))
     for k, (left, top, right, bottom) in reversed(list(enumerate(item.boxes))):
-        place, colour = ((left - 0.5, top - 0.5), right - left, bottom - top), "C0" if k else "C3"
+        place, colour = ((left - 0.5, top - 0.5), right - left, bottom - top), "C0" if k else SALIENT
         if not blank: ax.add_patch(plt.Rectangle(*place, fill=False, ec="white", lw=4))
         ax.add_patch(plt.Rectangle(*place, fill=blank, fc=to_rgba(colour, 0.12), ec=colour, lw=2))
         if not blank or right - left < width / 6 or bottom - top < height / 10: continue  # no room for a name
@@ -129,75 +129,6 @@ def shared_photos(
     "Were all seeds tested on the same photos?"
     return rows.fingerprint.nunique() == 1
 
-# %% ../nbs/06_limitations.ipynb #5540baff
-def share_text(
-    counts: dict,  # seed → (how many of them, of how many)
-    shared: bool,  # did the seeds see the same photos?
-) -> str:  # percent and interval
-    "A share over all seeds, with Wilson's 95 % interval"
-    if not counts: return "not run"
-    k, n = np.sum(list(counts.values()), 0)
-    if not n: return "no such photo"
-    S = len(counts) if shared else 1
-    low, high = stats.binomtest(round(k / S), max(round(n / S), 1)).proportion_ci(method="wilson")
-    return f"{100 * k / n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-
-# %% ../nbs/06_limitations.ipynb #4fad0197
-class Contrast(NamedTuple):
-    "A weighted sum of shares, such as a difference"
-    mean: float  # of the shares over all seeds, in points
-    low: float  # of the 95 % interval
-    high: float
-    per_seed: tuple  # points
-    smallest: float  # the difference that would be found four times out of five
-
-def resampled_shares(
-    counts: np.ndarray,  # (S,G,2) of S seeds and G groups: how many of them, of how many
-    shared: bool,  # did the seeds see the same photos? Then their shares are drawn alike
-    n: int = 2000,  # resamples
-) -> np.ndarray:  # (n,G) percent
-    "Shares over resampled seeds and photos"
-    rng, S = np.random.default_rng(0), len(counts)
-    k, N = counts[..., 0], counts[..., 1]
-    share = stats.beta.ppf(rng.random((n, 1 if shared else S, counts.shape[1])), k + 0.5, N - k + 0.5)
-    weight = rng.multinomial(max(S - 1, 1), np.full(S, 1 / S), n)[:, :, None] * N  # S - 1 draws: see `results.bootstrap`
-    return 100 * (weight * share).sum(1) / weight.sum(1)
-
-def stacked(
-    groups: list[dict],  # each seed → (how many of them, of how many)
-) -> np.ndarray:  # (S,G,2)
-    "Counts of the seeds that every group has, without those in which a group is empty"
-    seeds = sorted(set.intersection(*(set(g) for g in groups)))
-    counts = np.array([[g[s] for g in groups] for s in seeds], float).reshape(len(seeds), len(groups), 2)
-    return counts[(counts[..., 1] > 0).all(1)]
-
-# %% ../nbs/06_limitations.ipynb #426a8a06
-def contrast(
-    groups: list[dict],  # each seed → (how many of them, of how many)
-    shared: bool,  # did the seeds see the same photos?
-    weights: tuple = (1, -1),  # of each group
-) -> Contrast | None:  # None where no seed has all groups
-    "A weighted sum of shares, with a 95 % interval over seeds and photos"
-    counts = stacked(groups)
-    if not len(counts): return None
-    k, n = counts[..., 0], counts[..., 1]
-    draws = resampled_shares(counts, shared) @ weights
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return Contrast(float(100 * k.sum(0) / n.sum(0) @ weights), float(low), float(high), tuple((100 * k / n @ weights).tolist()), float(2.8 * draws.std()))
-
-def ratio_text(
-    groups: list[dict],  # two, each seed → (how many of them, of how many)
-    shared: bool,  # did the seeds see the same photos?
-) -> str:  # with a 95 % interval
-    "How many times the second group's share the first one's is"
-    counts = stacked(groups)
-    if not len(counts): return "not run"
-    k, n = counts.sum(0).T
-    if not k[1]: return "–"
-    draws = resampled_shares(counts, shared)
-    low, high = np.percentile(draws[:, 0] / draws[:, 1], [2.5, 97.5])
-    return f"× {k[0] / n[0] / (k[1] / n[1]):.1f} [{low:.1f}, {high:.1f}]"
-
 # %% ../nbs/06_limitations.ipynb #8b4d0dea
 PAPER_TABLE4 = dict(total=81.86, clear=86.05, below=82.83, above=64.88)  # Top-1, %
 PAPER_CLUTTER = dict(total=100.0, clear=52.12, below=33.12, above=14.76)  # % of the test photos
@@ -236,10 +167,10 @@ def table4(
         n, N = (np.sum([k[1] for k in counts.values()]) for counts in (base, all_of_it))
         photos = n / len(base) if base and shared_photos(rows) else n
         return {"Top-1, paper": f"{PAPER_TABLE4[group]:.2f}", "agent, here": over_seeds(own), "baseline, here": over_seeds(base),
-                "agent − baseline, here (by group unpaired)": points(d), "% of photos, paper": f"{PAPER_CLUTTER[group]:.2f}",
+                "agent − baseline, here (by group unpaired)": difference_text(d), "% of photos, paper": f"{PAPER_CLUTTER[group]:.2f}",
                 "% of photos, here": f"{100 * n / N:.2f}" if N else "not run", "photos, here": f"{photos:.0f}" if N else "not run"}
     table = pd.DataFrame([line(group) for group in TABLE4], index=list(TABLE4.values()))
-    gaps = [points(clutter_gap(rows, *names)) for names in ((name,), ("baseline",), (name, "baseline"))]
+    gaps = [difference_text(clutter_gap(rows, *names)) for names in ((name,), ("baseline",), (name, "baseline"))]
     table.loc[f"At most {CLUTTER} − above, points"] = [f"{PAPER_GAP:+.1f}", *gaps, "", "", ""]
     return table
 
@@ -247,7 +178,7 @@ def table4(
 PAPER_TABLE3 = dict(present=(39.37, 60.63), absent=(11.15, 88.85))  # % predicted as person, as another class
 CLASSIFIERS = dict(discrete_iou="Agent", baseline="Baseline", discrete_iou_balanced="Agent, class-balanced", baseline_balanced="Baseline, class-balanced")
 
-def named(
+def wrong_naming(
     rows: pd.DataFrame,  # from `read_rows`
     name: str,  # of a job
     of: str | None,  # class in question
@@ -260,12 +191,12 @@ def named(
         return tuple(int(sum(drawn_to[c][where][k] for c in drawn_to if (c != of) == others)) for k in (0, 1))
     return {seed: count(d["drawn_to"]) for seed, d in details_of(rows, name).items()}
 
-def drawn(
+def presence_effect(
     rows: pd.DataFrame,  # from `read_rows`
     *what: tuple,  # (name of a job, class) or (name, class, True) for the other classes; of a second one, which is taken off
 ) -> Contrast | None:
     "By how many points a wrong prediction more often names a class where it is present"
-    groups = [named(rows, name, of, where, *others) for name, of, *others in what for where in ("present", "absent")]
+    groups = [wrong_naming(rows, name, of, where, *others) for name, of, *others in what for where in ("present", "absent")]
     return contrast(groups, shared_photos(rows), (1, -1, -1, 1)[: len(groups)])
 
 # %% ../nbs/06_limitations.ipynb #97d8c098
@@ -277,7 +208,7 @@ def table3(
     of, shared = of or questioned_class(rows), shared_photos(rows)
     it = of or "the class"
     def line(name, where):
-        own, others = named(rows, name, of, where), named(rows, name, of, where, True)
+        own, others = wrong_naming(rows, name, of, where), wrong_naming(rows, name, of, where, True)
         k, n = np.sum(list(own.values()) or [(0, 0)], 0)
         paper = PAPER_TABLE3[where] if name == "discrete_iou" else None
         return {"pred. person, paper": f"{paper[0]:.2f}" if paper else "–", "pred. other, paper": f"{paper[1]:.2f}" if paper else "–",
@@ -287,7 +218,7 @@ def table3(
     return pd.DataFrame({f"{CLASSIFIERS[name]}: {text}": line(name, where) for name in CLASSIFIERS for where, text in places.items()}).T
 
 # %% ../nbs/06_limitations.ipynb #55ec5e3d
-def drawn_table(
+def presence_table(
     rows: pd.DataFrame,  # from `read_rows`
     of: str | None = None,  # class in question; None: `questioned_class`
 ) -> pd.DataFrame:  # of texts, a column per classifier
@@ -296,15 +227,15 @@ def drawn_table(
     it, (present, absent) = of or "the class", (PAPER_TABLE3[where][0] for where in ("present", "absent"))
     def column(name):
         mine, plain = rows[rows.name == name], name.removesuffix("_balanced")
-        def factor(*others): return ratio_text([named(rows, name, of, where, *others) for where in ("present", "absent")], shared)
+        def factor(*others): return ratio_text([wrong_naming(rows, name, of, where, *others) for where in ("present", "absent")], shared)
         there = 100 * (mine["any"] - mine.top1) / (100 - mine.top1) if len(mine) else ()
-        return {f"{it}: present − absent, points": points(drawn(rows, (name, of))),
-                "control, any other class: present − absent, points": points(drawn(rows, (name, of, True))),
-                f"{it} − control, points": points(drawn(rows, (name, of), (name, of, True))),
+        return {f"{it}: present − absent, points": difference_text(presence_effect(rows, (name, of))),
+                "control, any other class: present − absent, points": difference_text(presence_effect(rows, (name, of, True))),
+                f"{it} − control, points": difference_text(presence_effect(rows, (name, of), (name, of, True))),
                 f"{it}: present / absent": factor(), "control, any other class: present / absent": factor(True),
                 "wrong predictions that name another object of the photo, %": plus_minus(there) if len(mine) else "not run",
                 "Top-1, %": plus_minus(mine.top1) if len(mine) else "not run",
-                "Top-1, balanced − not, points": points(compare(rows, name, plain)) if name != plain else ""}
+                "Top-1, balanced − not, points": difference_text(compare(rows, name, plain)) if name != plain else ""}
     table = pd.DataFrame({f"{title}, here": column(name) for name, title in CLASSIFIERS.items()})
     table.insert(0, "Agent, paper (person)", "–")
     table.iloc[[0, 3, 6], 0] = [f"{present - absent:+.2f}", f"× {present / absent:.1f}", f"{PAPER_TABLE4['total']:.2f}"]
@@ -319,7 +250,7 @@ def changed_photos(
     def line(column):
         d = compare(rows, name, column=column)
         if d is None: return dict.fromkeys(("won", "lost", "won − lost, points", "McNemar's p, seed by seed"), "not run")
-        return {"won": f"{d.won:,}", "lost": f"{d.lost:,}", "won − lost, points": points(d), "McNemar's p, seed by seed": ", ".join(f"{p:.2g}" for p in d.p)}
+        return {"won": f"{d.won:,}", "lost": f"{d.lost:,}", "won − lost, points": difference_text(d), "McNemar's p, seed by seed": ", ".join(f"{p:.2g}" for p in d.p)}
     return pd.DataFrame({title: line(column) for title, column in
                          {"all photos": "correct", "objects under 20 % of the photo": "small_correct"}.items()}).T
 
@@ -393,10 +324,10 @@ def limitation_claims(
     of = of or questioned_class(rows)
     it, agent = of or "the frequent class", ("discrete_iou", of)
     claims = [
-        (f"A wrong prediction names {it} more often where it is present", f"{PAPER_TABLE3['present'][0] - PAPER_TABLE3['absent'][0]:+.1f} (person)", drawn(rows, agent)),
-        (f"… more so than for other classes: {it} is special", "–", drawn(rows, agent, (*agent, True))),
-        ("… more so than without the agent: it is the agent that is drawn", "–", drawn(rows, agent, ("baseline", of))),
-        ("… and less so with a class-balanced classifier", "–", drawn(rows, agent, ("discrete_iou_balanced", of))),
+        (f"A wrong prediction names {it} more often where it is present", f"{PAPER_TABLE3['present'][0] - PAPER_TABLE3['absent'][0]:+.1f} (person)", presence_effect(rows, agent)),
+        (f"… more so than for other classes: {it} is special", "–", presence_effect(rows, agent, (*agent, True))),
+        ("… more so than without the agent: it is the agent that is drawn", "–", presence_effect(rows, agent, ("baseline", of))),
+        ("… and less so with a class-balanced classifier", "–", presence_effect(rows, agent, ("discrete_iou_balanced", of))),
         (f"Accuracy is lower where more than {CLUTTER} of the salient object is covered", f"{PAPER_GAP:+.1f}", clutter_gap(rows, "discrete_iou")),
         ("… and the agent narrows that gap", "–", clutter_gap(rows, "baseline", "discrete_iou"))]
     return claim_table({claim: (quoted, c) for claim, quoted, c in claims})

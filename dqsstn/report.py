@@ -12,16 +12,21 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from .ablations import LEVELS, TABLE2, ablation_claims, balanced_jobs, constant_iou_jobs, figure4, mining_jobs, table2, table_of_levels
+from dqsstn.ablations import (
+    LEVELS, TABLE2, ablation_claims, balanced_jobs, constant_iou_jobs, figure4, mining_jobs, table2, table_of_levels,
+)
 from .competitors import competitor_jobs, plot_tradeoff, tradeoff_table, why_jobs, why_table
-from .config import Config, InputError, write_text
+from .config import Config
 from .data import Items
+from .evaluate import markdown_table
 from .experiments import Job, Lab, policy_jobs, read_rows, reward_jobs
-from .limitations import (action_shares, changed_photos, class_counts, drawn_table, figure5, figure6, figure_actions, figure_classes, limitation_claims, table3,
-                                table4)
+from .files import InputError, write_text
+from dqsstn.limitations import (
+    action_shares, changed_photos, class_counts, figure5, figure6, figure_actions, figure_classes, limitation_claims,
+    presence_table, table3, table4,
+)
 from .results import TABLE1, caption, figure3, figure7, main_claims, table1
 from .rewards import REWARD_NEEDS
-from .train import markdown_table
 
 # %% ../nbs/06a_report.ipynb #655c2ca5
 TABLES, FIGURES = (1, 2, 3, 4), (3, 4, 5, 6, 7)  # of the paper that hold results
@@ -59,7 +64,7 @@ def tables_of(
         "Table 2: hard mining": (table2, {"loss_accuracy"}),
         "Claims of section 4.3": (ablation_claims, {*levels, "loss_accuracy"}),
         "Table 3: what wrong predictions say": (table3, {"discrete_iou"}),
-        "Drawn to what is there": (drawn_table, {"discrete_iou"}),
+        "Drawn to what is there": (presence_table, {"discrete_iou"}),
         "Table 4: accuracy and clutter": (table4, {"discrete_iou"}),
         "Photos won and lost": (changed_photos, {"discrete_iou"}),
         "Predictions of the agent, by class": (lambda rows: class_counts(rows, "discrete_iou").astype(str), {"discrete_iou"}),

@@ -27,11 +27,14 @@ from fastcore.basics import patch
 from timm.layers import convert_sync_batchnorm
 from torch import Tensor, distributed, nn
 
-from .checkpoint import Checkpoints, check_identity, metrics_of, read_checkpoint, write_checkpoint, write_durably
-from .config import Config, InputError, extra
+from .checkpoint import Checkpoints, check_identity, metrics_of, read_checkpoint, write_checkpoint
+from .config import Config
 from .experiments import Job, Lab, agent_key, base_key, outcome
+from .files import InputError, import_extra, write_durably
+from .learner import keep_memory
 from .qnet import ReplayMemory
-from .train import EpisodeIoU, EpisodeLoader, JointClassifier, code_hash, keep_memory
+from .runs import code_hash
+from .train import EpisodeIoU, EpisodeLoader, JointClassifier
 
 # %% ../nbs/14_scale.ipynb #b224dd87
 def share_of(
@@ -48,7 +51,7 @@ def process_of(
 ):  # accelerate's `PartialState`, or None: this process is alone
     "This process among those that were launched together; waits for the others to arrive"
     if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1": return None
-    accelerate, = extra("accelerate", "accelerate")
+    accelerate, = import_extra("accelerate", "accelerate")
     if ":" in device: raise InputError(f"device={device}: several processes have a GPU each; say device=cuda")
     cpu = device == "cpu" or not torch.cuda.is_available()
     if not cpu and int(os.environ["LOCAL_RANK"]) >= torch.cuda.device_count():
@@ -234,7 +237,7 @@ def on_ray(
 ) -> Iterator[Callable]:  # from steps to outcomes, in the order in which they are ready
     "Where `run_jobs` may do its steps: as tasks of Ray"
     os.environ |= dict(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")  # nothing is reported; which GPU a task has, Ray says
-    ray, = extra("ray", "ray")
+    ray, = import_extra("ray", "ray")
     if address: _check_answers(address)
     alone = {} if address else dict(num_cpus=workers, include_dashboard=False)
     ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **alone)

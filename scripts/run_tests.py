@@ -19,9 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ENV = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
                     "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COVERAGE_RCFILE": str(ROOT/"pyproject.toml")}
-TIMED = "tests/test_startup.py"  # measures seconds: runs when nothing else does
+TIMED = "tests/test_startup.py"  # OVERLAPS seconds: runs when nothing else does
 SITE = "tests/test_site.py"  # mostly another program's work: in the lane that is free first
-LONG = tuple(f"{name}.ipynb" for name in ("00_data", "04_train", "04a_experiments", "04b_results", "05a_competitors", "06_limitations", "06a_report",
+LONG = tuple(f"{name}.ipynb" for name in ("00_data", "04_train", "04e_experiments", "04f_results", "05a_competitors", "06_limitations", "06a_report",
                                           "07_cli", "08_bench", "12_hub", "14_scale"))
 PAGES = tuple(f"{name}.ipynb" for name in ("10_explore", "11_own_data", "13_deploy", "15_gymnasium"))  # examples, whose functions tests/ has tests of its own for
 FORKS = multiprocessing.get_context("forkserver")  # of a process that has imported what notebooks need, but not dqsstn

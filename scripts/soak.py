@@ -43,7 +43,7 @@ class Trainings:
     def __init__(self, folder):
         self.folder, self.context = Path(folder), multiprocessing.get_context("forkserver")
         os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}  # of the warm process and all that it forks
-        self.context.set_forkserver_preload(["dqsstn.cli", "dqsstn.train", "seaborn"])
+        self.context.set_forkserver_preload(["dqsstn.cli", "dqsstn.runs", "seaborn"])
 
     def start(self, where, args):
         (self.folder/where).mkdir(exist_ok=True)

@@ -15,8 +15,9 @@ from conftest import call, contents, make_voc, photo
 from PIL import Image
 from recording import Table, refused
 
-from dqsstn.config import InputError
-from dqsstn.data import bank_from_photos, download_voc, load_photo, voc_items
+from dqsstn.files import InputError
+from dqsstn.data import bank_from_photos, load_photo, voc_items
+from dqsstn.formats import download_voc
 
 table = Table(__file__)
 

@@ -9,7 +9,7 @@ from conftest import SMALL, annotation, call, contents, make_voc, photo, start
 from PIL import Image
 from recording import Table, refused
 
-from dqsstn.qnet import create_net, save_weights
+from dqsstn.backbones import create_net, save_weights
 
 TRAIN = "train --voc voc --years 2007 --out new --config demo"
 table = Table(__file__)

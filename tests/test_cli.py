@@ -13,8 +13,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import dqsstn
-from dqsstn.cli import write_text
-from dqsstn.train import POLICIES, RESULTS_SCHEMA
+from dqsstn.files import write_text
+from dqsstn.evaluate import RESULTS_SCHEMA
+from dqsstn.policies import POLICIES
 
 COMMANDS = ["demo", "data describe", "train", "evaluate", "predict", "export", "reproduce", "report"]
 
@@ -115,7 +116,7 @@ def test_predict_prints_a_table(run, folder):
 def test_interrupt(folder, monkeypatch):
     "Before there is anything to save; tests/test_resume.py interrupts trainings"
     def wait(*_): raise KeyboardInterrupt
-    monkeypatch.setattr("dqsstn.train.make_bank", wait)
+    monkeypatch.setattr("dqsstn.runs.make_bank", wait)
     outcome = call(f"train --config demo --sample {TINY} {SMALL} --out run", code=130)
     assert (outcome.stdout, outcome.stderr.splitlines()[-1]) == ("", "dqsstn: stopped") and contents() == {}
 

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 from conftest import call
 
-from dqsstn.train import RESULTS_SCHEMA
+from dqsstn.evaluate import RESULTS_SCHEMA
 
 @pytest.mark.slow
 def test_the_demo_gains_what_the_page_says(folder):

@@ -14,13 +14,17 @@ from conftest import ROOT, call, photo
 from PIL import Image
 from torch import nn
 
-import dqsstn.train
+import dqsstn.learner
 from dqsstn import deploy
-from dqsstn.config import CONFIGS, InputError, override
+from dqsstn.config import CONFIGS, override
+from dqsstn.files import InputError
 from dqsstn.data import bank_from_photos
-from dqsstn.deploy import OUTPUTS, WholeEpisode, check_photos, differences, export_onnx, load_onnx, open_onnx, predict_onnx
-from dqsstn.qnet import create_net
-from dqsstn.train import Run, load_run, make_env, predict
+from dqsstn.deploy import (
+    OUTPUTS, WholeEpisode, check_photos, differences, export_onnx, load_onnx, open_onnx, predict_onnx,
+)
+from dqsstn.backbones import create_net
+from dqsstn.learner import make_env
+from dqsstn.runs import Run, load_run, predict
 
 class Standardized(nn.Module):
     "A network of random weights whose outputs have mean 0 and standard deviation 1 over views, so that its best action changes"
@@ -97,7 +101,7 @@ def test_predict_takes_the_file(run, exported, photos, monkeypatch):
     folder = json.loads(call(["predict", str(run), *photos, "--filmstrip", "by-run", "--json", "-"]).stdout)
     shutil.copy(exported[0], "alone.onnx")
     def forbidden(*args, **kwargs): raise AssertionError("a network was made")
-    monkeypatch.setattr(dqsstn.train, "create_net", forbidden)
+    monkeypatch.setattr(dqsstn.learner, "create_net", forbidden)
     outcome = call(["predict", "alone.onnx", *photos, "--filmstrip", "by-file", "--json", "-"])
     file = json.loads(outcome.stdout)
     agree(file, folder)

@@ -8,10 +8,11 @@ import torch
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from dqsstn.config import InputError
-from dqsstn.data import sample_items
+from dqsstn.files import InputError
+from dqsstn.sample import sample_items
 from dqsstn.explore import Explorer, Panel, explore
-from dqsstn.train import load_run, view_pixels
+from dqsstn.pictures import view_pixels
+from dqsstn.runs import load_run
 
 @pytest.fixture
 def photos(folder): return sample_items("val", n_train=60, n_test=30)[:6]

@@ -13,8 +13,11 @@ from conftest import contents, make_voc, photo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dqsstn.config import InputError, load_config
-from dqsstn.data import VOC_CLASSES, _extract, _photo_size, boxes_items, coco_items, load_photo, voc_items, yolo_items
+from dqsstn.config import load_config
+from dqsstn.files import InputError
+from dqsstn.data import VOC_CLASSES, load_photo, photo_size, voc_items
+from dqsstn.files import unpack_archive
+from dqsstn.formats import boxes_items, coco_items, yolo_items
 
 fuzz = settings(max_examples=int(os.environ.get("DQSSTN_FUZZ", 60)), deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
@@ -149,7 +152,7 @@ def test_any_photo(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("photo")/"x"
     photo().save(path, data.draw(st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])))
     path.write_bytes(mutated(data, path.read_bytes()))
-    try: size, _ = _photo_size(path)
+    try: size, _ = photo_size(path)
     except InputError as e:
         assert "\n" not in str(e)
         return
@@ -169,7 +172,7 @@ def test_any_archive(tmp_path_factory, data):
     with tarfile.open(folder/"x.tar", data.draw(st.sampled_from(["w:", "w:xz"]))) as archive: archive.add(folder/"voc", ".", filter=undated)
     (folder/"x.tar").write_bytes(mutated(data, (folder/"x.tar").read_bytes()))
     before, target = contents(folder), folder/"new"
-    try: _extract(folder/"x.tar", target)
+    try: unpack_archive(folder/"x.tar", target)
     except InputError as e: assert "\n" not in str(e)
     assert {k: v for k, v in contents(folder).items() if not Path(k).is_relative_to(target)} == before
 

@@ -15,12 +15,15 @@ from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.env_checker import check_env as check_for_sb3
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from dqsstn.config import InputError
-from dqsstn.data import sample_items, voc_items
-from dqsstn.env import ViewGym, sign_of_change
+from dqsstn.files import InputError
+from dqsstn.data import voc_items
+from dqsstn.sample import sample_items
+from dqsstn.env import sign_of_change
+from dqsstn.gym import ViewGym
 from dqsstn.gym import gym_reward, photos_gym, sb3_policy
 from dqsstn.rewards import REWARD_NEEDS, make_reward
-from dqsstn.train import load_run, play_all
+from dqsstn.policies import play_all
+from dqsstn.runs import load_run
 
 SIZES = dict(source_size=48, view_size=40, horizon=3, device="cpu")
 

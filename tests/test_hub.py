@@ -22,10 +22,12 @@ from test_security import WAYS, refused
 
 from dqsstn.checkpoint import Checkpoints
 from dqsstn.config import CONFIGS, override
-from dqsstn.data import sample_items
+from dqsstn.sample import sample_items
 from dqsstn.experiments import read_rows
-from dqsstn.hub import TRACKERS, PretrainedRun, make_tracker, method_card, policy_results
-from dqsstn.train import fit_classifier, load_run, make_bank, make_env, new_net, predict, train_run
+from dqsstn.hub import PretrainedRun, TRACKERS, make_tracker, method_card, policy_results
+from dqsstn.classifier import fit_classifier
+from dqsstn.learner import make_bank, make_env, new_net
+from dqsstn.runs import load_run, predict, train_run
 
 CONFIG = override(CONFIGS["demo"], ["epochs=1,pretrain_epochs=1,classifier_epochs=1,batch_size=16,view_size=32,source_size=48,horizon=4,device=cpu,dropout=0.1"])
 TRAIN = f"train --config demo --sample {TINY} {SMALL}"

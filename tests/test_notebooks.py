@@ -14,8 +14,8 @@ from run_notebooks import QUIET, FlaggedClient
 
 pytestmark = pytest.mark.slow
 NOTEBOOKS = [p for p in sorted((ROOT/"nbs").glob("0*.ipynb")) if p.name < "07"]  # 07 and 08 time what they show
-CLOSED_FORM = ("00_data", "00a_config", "01_env", "02_rewards", "04b_results", "06a_report")  # nothing is trained: no other processor leads elsewhere
-TIMED = {"01d6f004": "04a_experiments: a column of seconds", "aa216acb": "05a_competitors: milliseconds per photo", "48af168a": "05a_competitors: their plot"}
+CLOSED_FORM = ("00_data", "00a_config", "01_env", "02_rewards", "04f_results", "06a_report")  # nothing is trained: no other processor leads elsewhere
+TIMED = {"01d6f004": "04e_experiments: a column of seconds", "aa216acb": "05a_competitors: milliseconds per photo", "48af168a": "05a_competitors: their plot"}
 NUMBER = r"[-+−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 
 @cache

@@ -22,13 +22,17 @@ from torch.testing import assert_close
 from torchvision.ops import box_iou
 
 from dqsstn.config import CONFIGS, Config, load_config, make_config, override, save_config
-from dqsstn.env import (State, ViewEnv, box_in_view, compose, coverage, greedy_action, homogeneous, identity_theta, invert, iou, mirror, paper_actions,
-                        render, sign_of_change, theta_from_window, translation, window, zoom)
-from dqsstn.experiments import from_hex, to_hex
+from dqsstn.env import (
+    State, ViewEnv, box_in_view, compose, coverage, greedy_action, homogeneous, identity_theta, invert, iou, mirror,
+    paper_actions, render, sign_of_change, theta_from_window, translation, window, zoom,
+)
+from dqsstn.statistics import from_hex, to_hex
 from dqsstn.qnet import ReplayMemory, all_actions_loss, epsilon, epsilon_greedy, q_target, td_loss
-from dqsstn.results import compare
-from dqsstn.rewards import Measured, all_action_rewards, make_reward, measure
-from dqsstn.train import EDGES, TDLoss, interval, photo_table, summarize
+from dqsstn.statistics import compare
+from dqsstn.rewards import Measurement, all_action_rewards, make_reward, measure
+from dqsstn.evaluate import IOU_BINS, photo_table, summarize
+from dqsstn.statistics import interval
+from dqsstn.train import TDLoss
 
 few = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 seeds = st.integers(0, 2**31)
@@ -138,7 +142,7 @@ def bank_of(boxes, photos=None):
 @given(windows(widest=1.5), flips, st.lists(st.lists(st.integers(0, 5), min_size=4, max_size=4), max_size=12), st.sampled_from(["iou", "coverage"]))
 @few
 def test_episodes_are_products_of_matrices(boxes, flip, actions, name):
-    env = ViewEnv(bank_of(boxes.float()), paper_actions(move_px=12), horizon=max(len(actions), 1), measure=name)
+    env = ViewEnv(bank_of(boxes.float()), paper_actions(move_px=12), horizon=max(len(actions), 1), overlap=name)
     state, products = env.reset([3, 1, 0, 2], flip), [np.diag([-1.0 if f else 1.0, 1, 1]) for f in flip]
     for row in actions:
         assert not env.done(state)
@@ -363,7 +367,7 @@ def test_td_loss_of_two_networks(double, bootstrap, gamma, seed):
 @few
 def test_rewards_by_their_definitions(ious, losses, correct, numbers):
     alpha, beta, scale = numbers.tolist()
-    before, after = (Measured(ious[k], losses[k], torch.from_numpy(correct[k]).double()) for k in (0, 1))
+    before, after = (Measurement(ious[k], losses[k], torch.from_numpy(correct[k]).double()) for k in (0, 1))
     for i in range(6):
         (old, new), (loss, new_loss), (was, now) = ious[:, i].tolist(), losses[:, i].tolist(), correct[:, i].tolist()
         rose = 1 if new - old > 1e-6 else -1 if new - old < -1e-6 else 0
@@ -384,7 +388,7 @@ def test_rewards_of_all_actions_are_those_of_steps(boxes, sequence, name):
     for action in range(6):
         after = env.step(state, torch.full((4,), action))
         close(rewards[:, action], reward(measure(env, state, reward), measure(env, after, reward)), 1e-6)
-        assert (sign_of_change(env.iou(state), env.iou(after)) == make_reward("discrete_iou")(Measured(env.iou(state)), Measured(env.iou(after)))).all()
+        assert (sign_of_change(env.iou(state), env.iou(after)) == make_reward("discrete_iou")(Measurement(env.iou(state)), Measurement(env.iou(after)))).all()
 
 @given(seeds)
 @settings(few, max_examples=15)
@@ -442,7 +446,7 @@ def test_metrics_are_those_of_scikit_learn(case, final):
     (_, won), (lost, _) = confusion_matrix(baseline.top1, photos.top1, labels=[False, True])
     assert (numbers["won"], numbers["lost"]) == (won, lost)
     close(photos.iou_after.to_list(), box_iou(final, bank.salient_boxes.double()).diagonal(), 1e-5)
-    groups = pd.cut(photos.iou_before, EDGES, right=False, labels=False)  # [0, 0.2), …, [0.8, 1]
+    groups = pd.cut(photos.iou_before, IOU_BINS, right=False, labels=False)  # [0, 0.2), …, [0.8, 1]
     for b, part in enumerate(numbers["bins"]):
         mine = (groups == b).to_numpy()
         assert part["n"] == mine.sum()

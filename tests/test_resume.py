@@ -20,9 +20,10 @@ from safetensors import SafetensorError
 
 from dqsstn import train
 from dqsstn.checkpoint import Checkpoints, before, read_checkpoint, write_checkpoint
-from dqsstn.config import CONFIGS, InputError, override
-from dqsstn.data import sample_items
-from dqsstn.qnet import create_net, save_weights
+from dqsstn.config import CONFIGS, override
+from dqsstn.files import InputError
+from dqsstn.sample import sample_items
+from dqsstn.backbones import create_net, save_weights
 
 sys.path.insert(0, str(ROOT/"scripts"))
 from soak import soak
@@ -230,7 +231,7 @@ def test_full_disk_at_the_end(stopped, monkeypatch, case=table.case("memory and 
     "safetensors has an error of its own for it"
     def full(*_): raise SafetensorError("I/O error: No space left on device (os error 28)")
     with monkeypatch.context() as patch:
-        patch.setattr("dqsstn.qnet.save_file", full)
+        patch.setattr("dqsstn.backbones.save_file", full)
         message = call("train --resume run", code=2).stderr.splitlines()[-1]
     assert "No space left on device" in message and message.endswith("mend that, and go on with `dqsstn train --resume run`")
     case.refused(message)

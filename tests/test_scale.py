@@ -20,11 +20,14 @@ from conftest import ROOT, SMALL, TINY, call, contents
 from safetensors.torch import load_file
 
 from dqsstn.config import CONFIGS
-from dqsstn.data import sample_items
+from dqsstn.sample import sample_items
 from dqsstn.experiments import Job, Lab, read_rows, run_jobs
 from dqsstn.qnet import Transition
 from dqsstn.scale import joined, on_ray, process_of, shared_training
-from dqsstn.train import agent_learner, fit_agent, fit_classifier, make_bank, make_env, metrics_of, new_net
+from dqsstn.checkpoint import metrics_of
+from dqsstn.classifier import fit_classifier
+from dqsstn.learner import make_bank, make_env, new_net
+from dqsstn.train import agent_learner, fit_agent
 
 TRAINING = dataclasses.replace(  # layer normalisation: on CPUs, batch normalisation is each process's own
     CONFIGS["demo"], arch="test_convnext", source_size=48, view_size=32, horizon=4, batch_size=15, epochs=2, lr=1e-3, flip=True, jitter=0.1,

@@ -19,9 +19,10 @@ import yaml
 from conftest import ROOT, call, contents, make_voc, photo
 from execnb.nbio import read_nb
 
-from dqsstn.config import InputError
-from dqsstn.data import voc_items, yolo_items
-from dqsstn.qnet import create_net, lite0_weights, load_weights
+from dqsstn.files import InputError
+from dqsstn.data import voc_items
+from dqsstn.formats import yolo_items
+from dqsstn.backbones import create_net, lite0_weights, load_weights
 
 MARKER = "somebody-was-here"
 

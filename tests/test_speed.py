@@ -9,10 +9,12 @@ from fastai.callback.core import Callback
 
 from dqsstn.bench import can_compile
 from dqsstn.config import CONFIGS, override
-from dqsstn.data import ImageBank, sample_items
+from dqsstn.data import ImageBank
+from dqsstn.sample import sample_items
 from dqsstn.qnet import ReplayMemory
 from dqsstn.rewards import make_reward
-from dqsstn.train import EpisodeLoader, agent_learner, compiled, fit_agent, make_env, new_net
+from dqsstn.learner import compiled, make_env, new_net
+from dqsstn.train import EpisodeLoader, agent_learner, fit_agent
 
 CONFIG = override(CONFIGS["demo"], ["eps_end=1,batch_size=16,epochs=5,target_update_every=50,lr=1e-4,device=cpu"])
 needs_compiler = pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="torch.compile needs a C++ compiler here")

@@ -11,7 +11,7 @@ from conftest import ROOT, SMALL, TINY, call, start
 from dqsstn.experiments import read_rows
 from dqsstn.report import tables_of
 from dqsstn.results import caption, table1
-from dqsstn.train import markdown_table
+from dqsstn.evaluate import markdown_table
 
 STUDIES = sorted((ROOT/"results").glob("*_study.csv"))
 FEW = shlex.split(f"--sample {TINY} {SMALL}")
