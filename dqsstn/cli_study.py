@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import typer
 
-from .config import load_config, override, save_config
+from .config import PAPER_REWARDS, load_config, override, save_config
 from dqsstn.console import (
     JsonFile, Settings, app, check_csv, config_option, load_library, print_table, write_json,
 )
@@ -36,7 +36,7 @@ def numbers(
         found.append(value)
     return tuple(dict.fromkeys(found))
 
-# %% ../nbs/07d_cli_study.ipynb #7a8baaa3
+# %% ../nbs/07d_cli_study.ipynb #0a91d4bf
 class _Wanted(NamedTuple):
     "What to reproduce: the arguments of `report.study_jobs`"
     tables: tuple
@@ -49,12 +49,12 @@ def _wanted(tables, figures, everything, why, rewards, levels):
     "What the options ask for; where they leave something open, all of it"
     from dqsstn.ablations import LEVELS
     from dqsstn.report import FIGURES, TABLES
-    from dqsstn.rewards import REWARD_NEEDS
+    from dqsstn.rewards import REWARDS
     tables = TABLES if everything else numbers(tables, "--table", TABLES)
     figures = FIGURES if everything else numbers(figures, "--figure", FIGURES)
     if not (tables or figures or why):
         raise InputError("name what to reproduce: --all, --table 1,2, --figure 3,4 or --why")
-    rewards = numbers(rewards, "--rewards", tuple(REWARD_NEEDS)) or tuple(REWARD_NEEDS)
+    rewards = numbers(rewards, "--rewards", tuple(REWARDS)) or PAPER_REWARDS
     levels = numbers(levels, "--levels", LEVELS) or LEVELS
     return _Wanted(tables, figures, why, rewards, levels)
 
