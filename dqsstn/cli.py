@@ -25,9 +25,18 @@ def _show_version(wanted: bool):
         typer.echo(f"dqsstn {__version__}")
         raise typer.Exit
 
+def _one_process_too_many(command):
+    "Whether several processes were launched for a command that is the work of one"
+    return os.environ.get("WORLD_SIZE", "1") != "1" and "RANK" in os.environ and command not in ("train", "demo")
+
+_Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")]
+
 @app.callback(epilog="[bold]dqsstn demo[/bold] needs nothing prepared. "
                      "[bold]dqsstn COMMAND --help[/bold] explains a command, with an example.")
-def _start(ctx: typer.Context, version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False):
-    """An agent learns by deep Q-learning to zoom into the most salient object of a photo, before a classifier names it."""
-    if "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1" and ctx.invoked_subcommand not in ("train", "demo"):
-        raise InputError(f"{ctx.invoked_subcommand}: is the work of one process; several share only train and demo, launch this one alone")
+def _start(ctx: typer.Context, version: _Version = False):
+    """An agent learns by deep Q-learning to zoom into the most salient object of a photo, before a classifier names it.
+    """
+    command = ctx.invoked_subcommand
+    if _one_process_too_many(command):
+        remedy = "several share only train and demo, launch this one alone"
+        raise InputError(f"{command}: is the work of one process; {remedy}")
