@@ -35,16 +35,27 @@ def photo_table(
 ) -> pd.DataFrame:  # one row per photo
     "Everything that is counted, per photo"
     bank, rows = env.bank, torch.arange(len(env.bank), device=env.device)
-    pred = p_final.argmax(1)
-    whole = whole_image(rows)
+    pred, pred_both = p_final.argmax(1), ((p_whole + p_final) / 2).argmax(1)
+    top1, whole = pred == bank.labels, whole_image(rows)
     columns = dict(
-        top1=pred == bank.labels, top2=(pred == bank.labels) | (pred == bank.second), any=bank.present[rows, pred],
-        top1_both_views=((p_whole + p_final) / 2).argmax(1) == bank.labels, prediction=pred, label=bank.labels,
+        top1=top1, top2=top1 | (pred == bank.second), any=bank.present[rows, pred],
+        top1_both_views=pred_both == bank.labels, prediction=pred, label=bank.labels,
         iou_before=iou(window(whole), bank.salient_boxes), iou_after=iou(window(theta), bank.salient_boxes))
-    return pd.DataFrame({"name": [item.name for item in bank.items]} | {k: v.cpu().numpy() for k, v in columns.items()})
+    names = {"name": [item.name for item in bank.items]}
+    return pd.DataFrame(names | {k: v.cpu().numpy() for k, v in columns.items()})
 
 # %% ../nbs/04c_evaluate.ipynb #ca81cf41
 IOU_BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # bins of initial IoU, Fig. 3
+
+def _bin_means(photos):
+    "Photos and means in each of the bins of initial IoU; None where a bin is empty"
+    groups = np.clip(np.digitize(photos.iou_before, IOU_BINS[1:-1]), 0, 4)
+    bins = []
+    for b in range(5):
+        part = photos[groups == b]
+        values = {k: 100 * float(part[k].mean()) if len(part) else None for k in ("top1", "iou_before", "iou_after")}
+        bins.append(dict(low=IOU_BINS[b], high=IOU_BINS[b + 1], n=len(part)) | values)
+    return bins
 
 def summarize(
     photos: pd.DataFrame,  # from `photo_table`
@@ -52,18 +63,14 @@ def summarize(
     baseline: pd.DataFrame | None = None,  # the baseline's photos, to count images won and lost
 ) -> dict:  # percentages, and Fig. 3's five bins
     "The numbers of one policy and one seed"
-    mean = {k: 100 * float(photos[k].mean()) for k in ("top1", "top2", "any", "top1_both_views", "iou_before", "iou_after")}
-    reachable = oracle_after - mean["iou_before"]
-    mean["oracle_share"] = 100 * (mean["iou_after"] - mean["iou_before"]) / reachable if reachable > 0 else None
+    columns = ("top1", "top2", "any", "top1_both_views", "iou_before", "iou_after")
+    mean = {k: 100 * float(photos[k].mean()) for k in columns}
+    gain, reachable = mean["iou_after"] - mean["iou_before"], oracle_after - mean["iou_before"]
+    mean["oracle_share"] = 100 * gain / reachable if reachable > 0 else None
     if baseline is not None:
-        mean |= dict(won=int((photos.top1 & ~baseline.top1).sum()), lost=int((~photos.top1 & baseline.top1).sum()))
-    groups = np.clip(np.digitize(photos.iou_before, IOU_BINS[1:-1]), 0, 4)
-    bins = []
-    for b in range(5):
-        part = photos[groups == b]
-        values = {k: 100 * float(part[k].mean()) if len(part) else None for k in ("top1", "iou_before", "iou_after")}
-        bins.append(dict(low=IOU_BINS[b], high=IOU_BINS[b + 1], n=len(part)) | values)
-    return mean | dict(bins=bins)
+        won, lost = photos.top1 & ~baseline.top1, ~photos.top1 & baseline.top1
+        mean |= dict(won=int(won.sum()), lost=int(lost.sum()))
+    return mean | dict(bins=_bin_means(photos))
 
 # %% ../nbs/04c_evaluate.ipynb #f856e1bc
 class Evaluation(NamedTuple):
@@ -74,8 +81,27 @@ class Evaluation(NamedTuple):
     n_images: int
     seed: int
 
-TRAINED_ON = ("fit", "train", "trainval")  # splits whose names say that the run was trained on them: measured all the same
+TRAINED_ON = ("fit", "train", "trainval")  # splits whose names say that the run was trained on them
 
+def _check_classes(items, run):
+    "An `InputError` if photos have other classes than the run"
+    if tuple(items.classes) == run.classes: return
+    here, there = next((a, b) for a, b in zip_longest(items.classes, run.classes) if a != b)
+    raise InputError(f"{items.name}: its classes differ from those the run was trained on: {here!r}, "
+                     f"where the run has {there!r}; measure it on photos with its own classes")
+
+def _tables(env, thetas, classifiers):
+    "For each policy its table per photo, and its numbers, under its classifier"
+    whole = {net: probabilities(net, env) for net in set(classifiers.values())}
+    photos = {}
+    for policy, net in classifiers.items():
+        def final_view(index, theta=thetas[policy]): return theta[index]
+        final = whole[net] if policy == "baseline" else probabilities(net, env, final_view)
+        photos[policy] = photo_table(env, thetas[policy], whole[net], final)
+    oracle = 100 * float(photos["greedy_oracle"].iou_after.mean())
+    return photos, {policy: summarize(table, oracle, photos["baseline"]) for policy, table in photos.items()}
+
+# %% ../nbs/04c_evaluate.ipynb #1e647b22
 def evaluate(
     run: Run,  # trained
     items: Items,  # the split to measure on
@@ -83,27 +109,16 @@ def evaluate(
     progress: bool = False,  # show a bar while decoding
 ) -> Evaluation:
     "Measure every policy with its own classifier, and with the mixed one where there is one"
-    if tuple(items.classes) != run.classes:
-        here, there = next((a, b) for a, b in zip_longest(items.classes, run.classes) if a != b)
-        raise InputError(f"{items.name}: its classes differ from those the run was trained on: {here!r}, where the run has {there!r}; measure it on photos with its own classes")
+    _check_classes(items, run)
     env = make_env(make_bank(items, run.config, skip_bad, progress), run.config)
     if (known := overlap_message(env.bank, run.seen)) and items.name not in TRAINED_ON:
         raise InputError(f"{items.name}: the run was trained on {known}; measure it on photos that it has not seen")
     rows = torch.arange(len(env.bank), device=env.device)
     thetas = {p: windows_of(run, env, p, "evaluation")(rows) for p in POLICIES}
-
-    def tables(classifier_of):
-        whole = {net: probabilities(net, env) for net in {classifier_of(p) for p in POLICIES}}
-        out = {}
-        for p in POLICIES:
-            net = classifier_of(p)
-            final = whole[net] if p == "baseline" else probabilities(net, env, lambda index: thetas[p][index])
-            out[p] = photo_table(env, thetas[p], whole[net], final)
-        oracle = 100 * float(out["greedy_oracle"].iou_after.mean())
-        return out, {p: summarize(out[p], oracle, out["baseline"]) for p in POLICIES}
-
-    photos, policies = tables(lambda p: run.classifiers[p])
-    mixture = tables(lambda p: run.classifiers["mixture"])[1] if "mixture" in run.classifiers else {}
+    photos, policies = _tables(env, thetas, {p: run.classifiers[p] for p in POLICIES})
+    mixture = {}
+    if "mixture" in run.classifiers:
+        mixture = _tables(env, thetas, dict.fromkeys(POLICIES, run.classifiers["mixture"]))[1]
     return Evaluation(policies, mixture, photos, len(env.bank), run.config.seed)
 
 # %% ../nbs/04c_evaluate.ipynb #9443674f
@@ -112,13 +127,17 @@ def check_comparable(
     names: list[str | Path],  # their folders
 ):
     "An `InputError` unless the runs are different seeds of one configuration"
-    first = asdict(runs[0].config)
-    for i, (run, name) in enumerate(zip(runs, names)):
+    first, seeds = asdict(runs[0].config), {}
+    for run, name in zip(runs, names):
         for key, value in asdict(run.config).items():
             if key != "seed" and value != first[key]:
-                raise InputError(f"{name}: {key} is {value}, but {first[key]} in {names[0]}; evaluate only seeds together")
-        twin = next((n for r, n in zip(runs[:i], names) if r.config.seed == run.config.seed), None)
-        if twin: raise InputError(f"{name}: has the seed of {twin}, {run.config.seed}; an interval over seeds needs different ones")
+                raise InputError(f"{name}: {key} is {value}, but {first[key]} in {names[0]}; "
+                                 "evaluate only seeds together")
+        seed = run.config.seed
+        if seed in seeds:
+            raise InputError(f"{name}: has the seed of {seeds[seed]}, {seed}; "
+                             "an interval over seeds needs different ones")
+        seeds[seed] = name
 
 # %% ../nbs/04c_evaluate.ipynb #969ff349
 def mean_of(
@@ -182,7 +201,8 @@ def append_rows(
     path: Path,  # CSV file
 ):
     "Add rows to a table of results; what it holds stays as it is"
-    if path.is_file() and path.stat().st_size: rows = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False), rows])
+    if path.is_file() and path.stat().st_size:
+        rows = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False), rows])
     write_text(rows.to_csv(index=False), path)
 
 # %% ../nbs/04c_evaluate.ipynb #c0fbcb56
@@ -190,14 +210,17 @@ def policy_table(
     rows: pd.DataFrame,  # from `result_rows`, or a CSV of them
 ) -> pd.DataFrame:  # one row per policy, text "mean ± half-width"
     "The table of a comparison: mean and 95 % interval over the seeds"
-    names = dict(top1="Top-1", top2="Top-2", any="Any", top1_both_views="Top-1, both views", small_top1="Top-1, IoU < 0.2",
-                 iou_before="IoU before", iou_after="IoU after", oracle_share="of oracle's gain")
-    return pd.DataFrame({title: {p: plus_minus(rows[rows.policy == p][k]) for p in POLICIES} for k, title in names.items()})
+    names = dict(
+        top1="Top-1", top2="Top-2", any="Any", top1_both_views="Top-1, both views", small_top1="Top-1, IoU < 0.2",
+        iou_before="IoU before", iou_after="IoU after", oracle_share="of oracle's gain")
+    def column(k): return {p: plus_minus(rows[rows.policy == p][k]) for p in POLICIES}
+    return pd.DataFrame({title: column(k) for k, title in names.items()})
 
 # %% ../nbs/04c_evaluate.ipynb #c7ea431c
 def markdown_table(
     table: pd.DataFrame,  # of texts
 ) -> str:  # Markdown
     "A table as Markdown, for pages and the README"
-    rows = [["", *table.columns], ["---"] + ["--:"] * len(table.columns), *([f"`{name}`", *cells] for name, *cells in table.itertuples())]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    ruler = ["---"] + ["--:"] * len(table.columns)
+    lines = [["", *table.columns], ruler, *([str(name), *cells] for name, *cells in table.itertuples())]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
