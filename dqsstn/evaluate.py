@@ -101,7 +101,7 @@ def _tables(env, thetas, classifiers):
     oracle = 100 * float(photos["greedy_oracle"].iou_after.mean())
     return photos, {policy: summarize(table, oracle, photos["baseline"]) for policy, table in photos.items()}
 
-# %% ../nbs/04c_evaluate.ipynb #1e647b22
+# %% ../nbs/04c_evaluate.ipynb #447b6cb7
 def evaluate(
     run: Run,  # trained
     items: Items,  # the split to measure on
