@@ -40,9 +40,9 @@ from dqsstn.learner import (
 from .policies import q_values
 from .qnet import ReplayMemory, epsilon_greedy, q_target, sync_target, td_loss
 from .rewards import make_reward, measure
-from .runs import CODE, code_hash
 from .sample import sample_items
 from .train import JointClassifier, TDLoss, agent_learner
+from .versions import git_commit, results_version
 
 # %% ../nbs/08_bench.ipynb #e93299dc
 Case = Callable[[], tuple[int, float]]  # → images or transitions, seconds
@@ -391,7 +391,7 @@ def bench(
     about = dict(arch=config.arch, view_size=config.view_size, source_size=config.source_size, batch_size=config.batch_size, horizon=config.horizon,
                  precision=config.precision, compile=config.compile, threads=torch.get_num_threads(), torch=str(torch.__version__),
                  device=torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU", version=dqsstn.__version__,
-                 code=code_hash((*CODE, "bench")), peak_host_mb=peak_host_mb(),
+                 results_version=results_version(), commit=git_commit(), peak_host_mb=peak_host_mb(),
                  peak_device_mb=torch.cuda.max_memory_allocated(device) / 1e6 if device.type == "cuda" else None,
                  **{f"{name}_bytes": size for name, size in bytes_of.items()})
     return pd.DataFrame(rows).assign(**about)
@@ -424,7 +424,7 @@ def summary(
                 pixel_bytes_per_transition=size("pixels_bytes"), paper_run_minutes=PAPER_TRANSITIONS / loop / 60,
                 peak_host_mb=size("peak_host_mb"), peak_device_mb=size("peak_device_mb"), warmup_s=float(rows.warmup_s.sum()),
                 **{k: first[k].item() if hasattr(first[k], "item") else first[k] for k in
-                   ("device", "threads", "arch", "view_size", "batch_size", "precision", "compile", "torch", "version", "code")})
+                   ("device", "threads", "arch", "view_size", "batch_size", "precision", "compile", "torch", "version", "commit")})
 
 # %% ../nbs/08_bench.ipynb #a3563fe7
 RUN = ["device", "threads", "arch", "view_size", "batch_size", "precision", "compile"]  # what tells one bench from another

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from .cli_runs import _JsonFile, _Settings
-from .config import CONFIGS, load_config, override, save_config
+from .config import CONFIGS, PAPER_REWARDS, load_config, override, save_config
 from .console import app, check_csv, complete_config, load_library, print_table, write_json
 from .files import InputError, check_file, check_folder, import_extra, write_text
 from .sources import DataSource, read_photos, sample_settings, source_name, with_source
@@ -120,7 +120,7 @@ def _reproduce(
     from dqsstn import competitors, experiments, report
     from dqsstn.learner import choose_device, new_net
     from dqsstn.ablations import LEVELS
-    from dqsstn.rewards import REWARD_NEEDS
+    from dqsstn.rewards import REWARDS
     tables = report.TABLES if everything else numbers(tables, "--table", report.TABLES)
     figures = report.FIGURES if everything else numbers(figures, "--figure", report.FIGURES)
     if not (tables or figures or why): raise InputError("name what to reproduce: --all, --table 1,2, --figure 3,4 or --why")
@@ -130,7 +130,7 @@ def _reproduce(
     device = choose_device(chosen.device)
     workers = workers or (os.cpu_count() if device.type == "cpu" else 1)
     lab = experiments.Lab(partial(study_items, source, split), out / "weights", source.kind == "sample", source.skip_bad)
-    per_seed = [report.study_jobs(replace(chosen, seed=seed), tables, figures, why, numbers(rewards, "--rewards", tuple(REWARD_NEEDS)) or tuple(REWARD_NEEDS),
+    per_seed = [report.study_jobs(replace(chosen, seed=seed), tables, figures, why, numbers(rewards, "--rewards", tuple(REWARDS)) or PAPER_REWARDS,
                                   numbers(levels, "--levels", LEVELS) or LEVELS) for seed in range(n_seeds)]
     jobs, rows = [job for seed in per_seed for job in seed], experiments.read_rows(out / "results.csv")
     if jobs: new_net(chosen, 2, "classifier", device)  # what is wrong with the network shows now

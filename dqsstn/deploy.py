@@ -24,13 +24,13 @@ import dqsstn
 from .backbones import normalization
 from .config import Config, make_config
 from .data import bank_from_photos, square_source
-from .env import ViewEnv, compose, identity_theta, paper_actions, render
+from .env import ActionSet, ViewEnv, compose, identity_theta, render
 from .files import InputError, import_extra, write_durably
 from .hub import shareable
 from .learner import make_env
 from .pictures import draw_episodes
 from .policies import Episode
-from .runs import Run, predictions
+from .runs import Run, actions_of, predictions
 
 # %% ../nbs/13_deploy.ipynb #2777d8af
 OUTPUTS = ("p_whole", "p_final", "thetas", "actions", "q_values")
@@ -44,7 +44,7 @@ class WholeEpisode(nn.Module):
         c, (mean, std) = run.config, normalization(run.config.arch)
         self.q_net, self.baseline, self.classifier = run.q_net, run.classifiers["baseline"], run.classifiers["agent"]
         self.horizon, self.source_size, self.view_size = c.horizon, c.source_size, c.view_size
-        for name, values in dict(matrices=paper_actions(c.move_px, c.zoom_factor).matrices, mean=mean, std=std).items():
+        for name, values in dict(matrices=actions_of(run).matrices, mean=mean, std=std).items():
             self.register_buffer(name, torch.as_tensor(values))
 
     def view(self, source, theta): return render(source, theta, self.view_size, self.mean, self.std)
@@ -141,8 +141,8 @@ def export_onnx(
 ) -> dict:  # file, bytes, opset, and what `compared` found
     "Write the networks and the episode of a run as an ONNX file, once ONNX Runtime has given the same numbers as PyTorch"
     onnx, onnxscript, _ = import_extra("onnx", "onnx", "onnxscript", "onnxruntime")
-    config = dataclasses.replace(run.config, precision="fp32", compile=False, weights=None)
-    about = dict(version=dqsstn.__version__, classes=run.classes, actions=paper_actions().names, config=dataclasses.asdict(config), provenance=shareable(run).provenance)
+    config, actions = dataclasses.replace(run.config, precision="fp32", compile=False, weights=None), actions_of(run)
+    about = dict(version=dqsstn.__version__, classes=run.classes, actions=actions.names, matrices=actions.matrices.tolist(), config=dataclasses.asdict(config), provenance=shareable(run).provenance)
     episode = copy.deepcopy(WholeEpisode(run)).cpu().eval()
     try:
         content = onnx_bytes(episode, about)
@@ -164,6 +164,7 @@ class OnnxRun(NamedTuple):
     config: Config
     classes: tuple  # names
     provenance: dict
+    actions: ActionSet  # in the order of the Q-values
 
 def load_onnx(
     path: str | Path,  # file that `export_onnx` wrote
@@ -179,7 +180,8 @@ def load_onnx(
         config = make_config(about["config"], str(path))
         (source,), size = session.get_inputs(), config.source_size
         if source.shape[1:] != [3, size, size] or [o.name for o in session.get_outputs()] != list(OUTPUTS): raise ValueError
-        return OnnxRun(session, config, tuple(about["classes"]), dict(about["provenance"]))
+        actions = ActionSet(tuple(about["actions"]), torch.tensor(about["matrices"]))
+        return OnnxRun(session, config, tuple(about["classes"]), dict(about["provenance"]), actions)
     except InputError: raise
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: an ONNX file, but not one that `dqsstn export` wrote; name one of those, or a run folder") from None
@@ -191,7 +193,7 @@ def predict_onnx(
     batch_size: int = 64,  # photos at once
 ) -> tuple[list[dict], ViewEnv, Episode]:  # one dict per photo; the environment and the episodes, for a filmstrip
     "What `predict` says, by ONNX Runtime"
-    env = make_env(bank_from_photos(paths, model.config.source_size, model.config.resize), model.config)
+    env = make_env(bank_from_photos(paths, model.config.source_size, model.config.resize), model.config, model.actions)
     index = torch.arange(len(paths))
     parts = [run_onnx(model.session, env.bank.gather(part)) for part in index.split(batch_size)]
     p_whole, p_final, thetas, actions, _ = (torch.cat(values) for values in zip(*(part.values() for part in parts)))

@@ -159,7 +159,8 @@ def make_results(
     "The numbers of one or several seeds, with where they come from"
     merge = lambda parts: {p: mean_of([q[p] for q in parts]) | dict(per_seed=[q[p] for q in parts]) for p in parts[0]}
     run, mixtures = runs[0], [e.mixture for e in evaluations]
-    return dict(version=run.provenance["version"], code=run.provenance["code"], data=data, split=split, n_images=evaluations[0].n_images,
+    about = {key: run.provenance.get(key, "") for key in ("version", "results_version", "commit")}
+    return dict(**about, data=data, split=split, n_images=evaluations[0].n_images,
                 arch=run.config.arch, device=run.provenance["device"], seeds=[e.seed for e in evaluations],
                 config=asdict(run.config), policies=merge([e.policies for e in evaluations]),
                 **(dict(mixture=merge(mixtures)) if all(mixtures) else {}))
@@ -177,8 +178,8 @@ _policy = dict(type="object", required=[*_numbers, "per_seed"], additionalProper
 _policies = dict(type="object", required=list(POLICIES), additionalProperties=False, properties={p: _policy for p in POLICIES})
 RESULTS_SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dqsstn results", "type": "object", "additionalProperties": False,
-    "required": ["version", "code", "data", "split", "n_images", "arch", "device", "seeds", "config", "policies"],
-    "properties": dict(version=dict(type="string"), code=dict(type="string"), data=dict(type="string"), split=dict(type="string"),
+    "required": ["version", "results_version", "commit", "data", "split", "n_images", "arch", "device", "seeds", "config", "policies"],
+    "properties": dict(version=dict(type="string"), results_version=dict(type="string"), commit=dict(type="string"), data=dict(type="string"), split=dict(type="string"),
                        n_images=dict(type="integer", minimum=1), arch=dict(type="string"), device=dict(type="string"),
                        seeds=dict(type="array", items=dict(type="integer"), minItems=1), config=dict(type="object"),
                        policies=_policies, mixture=_policies)}
@@ -189,7 +190,7 @@ def result_rows(
     command: str = "",  # that makes them again
 ) -> pd.DataFrame:  # one row per policy and seed
     "Results as rows with their provenance, to be kept in a CSV"
-    about = {k: results[k] for k in ("data", "split", "n_images", "arch", "device", "version", "code")}
+    about = {k: results[k] for k in ("data", "split", "n_images", "arch", "device", "version", "results_version", "commit")}
     columns = ("top1", "top2", "any", "top1_both_views", "iou_before", "iou_after", "oracle_share", "won", "lost")
     about |= {k: results["config"][k] for k in ("view_size", "agent", "reward", "epochs", "pretrain_epochs", "classifier_epochs")}
     rows = [about | dict(policy=p, seed=seed, **{k: one[k] for k in columns}, small_n=one["bins"][0]["n"], small_top1=one["bins"][0]["top1"],

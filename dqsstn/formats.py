@@ -6,7 +6,6 @@
 __all__ = ['VOC_HOST', 'VOC_ARCHIVES', 'download_voc', 'boxes_items', 'coco_items', 'yolo_items']
 
 # %% ../nbs/00c_formats.ipynb #783af5d0
-import json
 import math
 import tempfile
 from collections import defaultdict
@@ -19,7 +18,7 @@ from torch.hub import download_url_to_file
 from dqsstn.data import (
     MEND, Item, Items, box_area, collect_items, duplicates, has_area, make_item, photo_size, read_split, upright_size,
 )
-from .files import InputError, brief, refusing, unpack_archive
+from .files import InputError, brief, read_json, refusing, unpack_archive
 
 # %% ../nbs/00c_formats.ipynb #868f9369
 VOC_HOST = 'https://thor.robots.ox.ac.uk/pascal/VOC'
@@ -49,13 +48,6 @@ def download_voc(
     return root
 
 # %% ../nbs/00c_formats.ipynb #9b596c88
-def _read_json(path):
-    "Content of a JSON file; a key that stands twice in one object, of which one would be lost, is refused"
-    def unique(pairs):
-        if len(out := dict(pairs)) < len(pairs): raise ValueError(f"{brief.repr(duplicates(key for key, _ in pairs)[0])} stands there twice")
-        return out
-    with refusing(path, 'no JSON file', 'name the right file'): return json.loads(Path(path).read_bytes(), object_pairs_hook=unique)
-
 def _finite(values, n):
     "`values`, if they are a list of `n` finite numbers"
     if isinstance(values, list) and len(values) == n and all(type(v) in (int, float) and math.isfinite(v) for v in values): return values
@@ -94,7 +86,7 @@ def boxes_items(
         if not entries:
             raise InputError(f"{json_file}: no photo of split {split} of {', '.join(map(str, years))}; choose from those there ({', '.join(there)})")
         return collect_items(entries, make, classes, split, False, json_file)
-    data = _read_json(json_file)
+    data = read_json(json_file)
     with refusing(json_file, 'not a file of boxes', 'name the right file'):
         if not isinstance(data['classes'], list): raise ValueError("'classes' is no list")
         classes = _class_names(data['classes'], json_file)
@@ -137,7 +129,7 @@ def coco_items(
     def read(split):
         path, folder, annotations = path_of(json_file, split), path_of(images, split), defaultdict(list)
         if not folder.is_dir(): raise InputError(f"{folder}: no such folder; name the folder of the photos (--images)")
-        data = _read_json(path)
+        data = read_json(path)
         with refusing(path, "not COCO's detection format", 'name a file with images, annotations and categories'):
             categories = sorted(_by_id(data['categories'], 'categories', path).values(), key=lambda c: c['id'])
             classes, number_of = _class_names([c['name'] for c in categories], path), {c['id']: k for k, c in enumerate(categories)}

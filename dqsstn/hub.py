@@ -164,7 +164,7 @@ def shareable(
     return run._replace(config=replace(config, weights=weights), provenance=about, seen=dict.fromkeys(run.seen, ""))
 
 # %% ../nbs/12_hub.ipynb #d6b2ff1e
-FILES = ("config.json", "provenance.json", "train_photos.json", "metrics.csv", "results.json", "q_net.safetensors", "classifier_*.safetensors")
+FILES = ("config.json", "provenance.json", "train_photos.json", "metrics.csv", "actions.json", "results.json", "q_net.safetensors", "classifier_*.safetensors")
 
 @contextmanager
 def hub_errors(
@@ -365,7 +365,7 @@ def run_training(
     about, config = run.provenance, json.dumps(asdict(run.config), indent=2)
     made = f" by `{about['command']}`" if about.get("command") else ""
     return (f"Trained{made} on {about['n_images']} photos of {about['data']}, with the classes {', '.join(run.classes)}, on {about['device']}; dqsstn {about['version']} "
-            f"(code {about['code']}), torch {about['torch']}. The files hold digests of the training photos, not the photos or their names.\n\n"
+            f"(results version {about['results_version']}, commit {about['commit'] or 'unknown'}), torch {about['torch']}. The files hold digests of the training photos, not the photos or their names.\n\n"
             f"<details><summary>Configuration</summary>\n\n```json\n{config}\n```\n\n</details>")
 
 def eval_results(

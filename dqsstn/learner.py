@@ -29,7 +29,7 @@ from .backbones import create_net, normalization
 from .checkpoint import ResumableLoader
 from .config import Config
 from .data import ImageBank, Items
-from .env import ViewEnv, paper_actions
+from .env import ActionSet, ViewEnv, make_actions
 from .files import InputError
 
 # %% ../nbs/03c_learner.ipynb #10e12c22
@@ -121,10 +121,12 @@ def new_net(
 def make_env(
     bank: ImageBank,  # photos
     config: Config,  # actions, horizon, sizes, and the arch's normalisation
+    actions: ActionSet | None = None,  # None: those that the configuration names
 ) -> ViewEnv:  # the environment
     "The environment that `config` describes, over the photos of `bank`"
     mean, std = normalization(config.arch)
-    return ViewEnv(bank, paper_actions(config.move_px, config.zoom_factor), config.horizon, config.view_size, config.overlap, mean, std)
+    if actions is None: actions = make_actions(config.actions, config.move_px, config.zoom_factor)
+    return ViewEnv(bank, actions, config.horizon, config.view_size, config.overlap, mean, std)
 
 # %% ../nbs/03c_learner.ipynb #35bd41c9
 def make_bank(

@@ -295,7 +295,9 @@ def action_shares(
     name: str = "discrete_iou",  # an agent
 ) -> pd.DataFrame:  # percentages, a row per step t = 1 … T, a column per action; empty where it was not run
     "Which actions an agent takes at which step, over all test photos and seeds"
-    names, found = paper_actions().names, [d["actions"] for d in details_of(rows, name).values() if d["actions"]]
+    details = [d for d in details_of(rows, name).values() if d["actions"]]
+    names = next((d["action_names"] for d in details if "action_names" in d), paper_actions().names)
+    found = [d["actions"] for d in details]
     counts = np.sum(found, 0) if found else np.zeros((0, len(names)))
     return pd.DataFrame(100 * counts / counts.sum(1, keepdims=True), columns=list(names), index=pd.RangeIndex(1, len(counts) + 1, name="t"))
 

@@ -16,7 +16,7 @@ from dqsstn.ablations import (
     LEVELS, TABLE2, ablation_claims, balanced_jobs, constant_iou_jobs, figure4, mining_jobs, table2, table_of_levels,
 )
 from .competitors import competitor_jobs, plot_tradeoff, tradeoff_table, why_jobs, why_table
-from .config import Config
+from .config import PAPER_REWARDS, Config
 from .data import Items
 from .evaluate import markdown_table
 from .experiments import Job, Lab, policy_jobs, read_rows, reward_jobs
@@ -26,7 +26,6 @@ from dqsstn.limitations import (
     presence_table, table3, table4,
 )
 from .results import TABLE1, caption, figure3, figure7, main_claims, table1
-from .rewards import REWARD_NEEDS
 
 # %% ../nbs/06a_report.ipynb #655c2ca5
 TABLES, FIGURES = (1, 2, 3, 4), (3, 4, 5, 6, 7)  # of the paper that hold results
@@ -36,13 +35,13 @@ def study_jobs(
     tables: tuple = TABLES,  # which tables of the paper
     figures: tuple = FIGURES,  # which figures
     why: bool = False,  # also what the gain is made of, and the competitors
-    rewards: tuple = tuple(REWARD_NEEDS),  # agents of Table 1
+    rewards: tuple = PAPER_REWARDS,  # agents of Table 1
     levels: tuple = LEVELS,  # data sets of Fig. 4
 ) -> list[Job]:  # each once
     "The jobs that tables and figures need"
     policies, mining = policy_jobs(config), mining_jobs(config)
     agent, whole = reward_jobs(config, ("discrete_iou",))[:1], policies[:1]
-    weighted = [job for job in mining if job.name == "reward_accuracy" and len(rewards) == len(REWARD_NEEDS)]
+    weighted = [job for job in mining if job.name == "reward_accuracy" and len(rewards) == len(PAPER_REWARDS)]
     needed = [(1 in tables, policies + reward_jobs(config, rewards) + weighted), (2 in tables, policies + agent + mining),
               (3 in tables, whole + agent + balanced_jobs(config)), (4 in tables or {3, 7} & {*figures}, whole + agent),
               (4 in figures, whole + constant_iou_jobs(config, levels)), (why, policies + agent + why_jobs(config) + competitor_jobs(config))]

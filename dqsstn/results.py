@@ -61,7 +61,7 @@ def caption(
     "What the numbers of a table were measured on"
     if not len(rows): return "Not run."
     def each(column): return ", ".join(str(v) for v in dict.fromkeys(rows[column]))
-    return (f"{each('data')}; test photos: {each('n_images')}; {each('arch')} at {each('view_size')} px; seeds {each('seed')}; {each('device')}; code {each('code')}. "
+    return (f"{each('data')}; test photos: {each('n_images')}; {each('arch')} at {each('view_size')} px; seeds {each('seed')}; {each('device')}; results version {each('results_version')}. "
             "In %; mean ± half of the 95 % t-interval over seeds; differences in points with a 95 % bootstrap interval over photos and seeds, "
             "which few seeds make approximate.")
 

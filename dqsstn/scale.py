@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['share_of', 'process_of', 'average_gradients', 'send_weights', 'sum_of_all', 'ShareBatches', 'shared_training',
-           'JointCheckpoints', 'joined', 'do_step', 'weights_for', 'on_ray']
+           'JointCheckpoints', 'joined', 'code_version', 'do_step', 'weights_for', 'on_ray']
 
 # %% ../nbs/14_scale.ipynb #f46b1d31
 import os
@@ -27,14 +27,15 @@ from fastcore.basics import patch
 from timm.layers import convert_sync_batchnorm
 from torch import Tensor, distributed, nn
 
+import dqsstn
 from .checkpoint import Checkpoints, check_identity, metrics_of, read_checkpoint, write_checkpoint
 from .config import Config
 from .experiments import Job, Lab, agent_key, base_key, outcome
 from .files import InputError, import_extra, write_durably
 from .learner import keep_memory
 from .qnet import ReplayMemory
-from .runs import code_hash
 from .train import EpisodeIoU, EpisodeLoader, JointClassifier
+from .versions import results_version
 
 # %% ../nbs/14_scale.ipynb #b224dd87
 def share_of(
@@ -196,16 +197,20 @@ def joined(
 # %% ../nbs/14_scale.ipynb #2d2a827e
 _LABS = {}  # of a worker, by study: photos are decoded once
 
+def code_version() -> tuple[str, str]:  # release, and versions of results
+    "What all machines of a cluster must have in common"
+    return dqsstn.__version__, results_version()
+
 def do_step(
     study: str,  # names the study among those that a worker sees
-    code: str,  # `code_hash()` of the process that began it
+    code: tuple[str, str],  # `code_version()` of the process that began it
     lab: Lab,  # photos; its folder is another one here
     weights: dict[str, bytes],  # the networks that the step needs, by file name
     method: str,  # base, agent or job
     argument: Config | Job,  # what the step works on
 ) -> tuple:  # `outcome`, and the files that the step has made
     "One step of a study, in a worker"
-    if code != code_hash(): return InputError("a machine of the cluster has another version of dqsstn; install the same on all"), {}
+    if code != code_version(): return InputError("a machine of the cluster has another version of dqsstn; install the same on all"), {}
     if study not in _LABS:
         torch.set_num_threads(1)  # as every worker of a study has
         keep_memory()
@@ -244,7 +249,7 @@ def on_ray(
     try:
         if gpu > ray.cluster_resources().get("GPU", 0): raise InputError("the Ray cluster has no GPU; add one, or --set device=cpu")
         task = ray.remote(num_cpus=1, num_gpus=gpu, max_retries=3)(_in_task)
-        about = uuid.uuid4().hex, code_hash(), Lab(lab.read, ".", lab.per_seed, lab.skip_bad)
+        about = uuid.uuid4().hex, code_version(), Lab(lab.read, ".", lab.per_seed, lab.skip_bad)
         put = cache(lambda path: ray.put(path.read_bytes()))  # each network once, whichever tasks need it
         def begin(step):
             paths = weights_for(lab, *step)

@@ -21,7 +21,8 @@ from dqsstn.sample import sample_items
 from dqsstn.env import sign_of_change
 from dqsstn.gym import ViewGym
 from dqsstn.gym import gym_reward, photos_gym, sb3_policy
-from dqsstn.rewards import REWARD_NEEDS, make_reward
+from dqsstn.config import PAPER_REWARDS
+from dqsstn.rewards import make_reward
 from dqsstn.policies import play_all
 from dqsstn.runs import load_run
 
@@ -53,7 +54,7 @@ def test_checkers_find_nothing(photos):
         check_env(photos.unwrapped, skip_render_check=True)
         check_for_sb3(photos.unwrapped)
 
-@pytest.mark.parametrize("reward", REWARD_NEEDS)
+@pytest.mark.parametrize("reward", PAPER_REWARDS)
 def test_every_reward(items, run, reward):
     env = gymnasium.make("dqsstn:dqsstn/Photos-v0", items=items, run=run, reward=reward, device="cpu")
     plain, classifier = env.unwrapped.env, load_run(run, "cpu").classifiers["baseline"]

@@ -92,7 +92,7 @@ def last_refused(line, *words):
     return message
 
 @pytest.mark.parametrize("case, key, value", table.cases(group, {
-    "made with another learning rate": ("lr", 0.5), "by another version": ("version", "0.0.0"), "by another program": ("code", "0" * 12),
+    "made with another learning rate": ("lr", 0.5), "by another version": ("version", "0.0.0"), "by a program whose results differ": ("results_version", "0.1.1"),
     "by another PyTorch": ("torch", "1.0"), "on another kind of device": ("device", "cuda")}))
 def test_another_training(stopped, case, key, value):
     path = stopped/"checkpoint"/"classifier.pt"

@@ -47,7 +47,7 @@ def test_processes_and_one_process_give_the_same(folder):
 def test_results_hold_together(path):
     rows = read_rows(path)
     assert not rows.duplicated(["name", "seed"]).any()
-    assert (rows.command.str.startswith("dqsstn reproduce") & rows.data.ne("") & rows.code.ne("") & rows.device.ne("")).all()
+    assert (rows.command.str.startswith("dqsstn reproduce") & rows.data.ne("") & rows.results_version.ne("") & rows.device.ne("")).all()
     assert rows[["top1", "top2", "any"]].apply(lambda r: r.is_monotonic_increasing, axis=1).all()
     for seed, part in rows.groupby("seed"): assert part.fingerprint.nunique() == part.iou_before.nunique() == 1
     assert not re.search(r"/(root|tmp|home|work)/", path.read_text())
