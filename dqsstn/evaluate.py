@@ -157,32 +157,41 @@ def make_results(
     split: str,  # which of them
 ) -> dict:  # follows `RESULTS_SCHEMA`
     "The numbers of one or several seeds, with where they come from"
-    merge = lambda parts: {p: mean_of([q[p] for q in parts]) | dict(per_seed=[q[p] for q in parts]) for p in parts[0]}
+    def merge(parts):
+        per_seed = {policy: [part[policy] for part in parts] for policy in parts[0]}
+        return {policy: mean_of(numbers) | dict(per_seed=numbers) for policy, numbers in per_seed.items()}
     run, mixtures = runs[0], [e.mixture for e in evaluations]
     about = {key: run.provenance.get(key, "") for key in ("version", "results_version", "commit")}
-    return dict(**about, data=data, split=split, n_images=evaluations[0].n_images,
-                arch=run.config.arch, device=run.provenance["device"], seeds=[e.seed for e in evaluations],
-                config=asdict(run.config), policies=merge([e.policies for e in evaluations]),
-                **(dict(mixture=merge(mixtures)) if all(mixtures) else {}))
+    results = dict(
+        **about, data=data, split=split, n_images=evaluations[0].n_images, arch=run.config.arch,
+        device=run.provenance["device"], seeds=[e.seed for e in evaluations], config=asdict(run.config),
+        policies=merge([e.policies for e in evaluations]))
+    return results | dict(mixture=merge(mixtures)) if all(mixtures) else results
 
 # %% ../nbs/04c_evaluate.ipynb #f3300a69
+def _object(optional=(), **properties):
+    "Schema of an object with these keys and no others"
+    required = [key for key in properties if key not in optional]
+    return dict(type="object", required=required, additionalProperties=False, properties=properties)
+
+def _array(items, **limits): return dict(type="array", items=items, **limits)
+
+_text, _number, _count = dict(type="string"), dict(type="number"), dict(type="number", minimum=0)
 _percent = dict(type=["number", "null"], minimum=0, maximum=100)
-_share = dict(type=["number", "null"])  # of the oracle's gain: negative for a policy that loses IoU, above 100 for one that beats it
-_bin = dict(type="object", required=["low", "high", "n", "top1", "iou_before", "iou_after"], additionalProperties=False, properties=dict(
-    low=dict(type="number"), high=dict(type="number"), n=dict(type="number", minimum=0), top1=_percent, iou_before=_percent, iou_after=_percent))
-_numbers = dict(top1=_percent, top2=_percent, any=_percent, top1_both_views=_percent, iou_before=_percent, iou_after=_percent,
-                oracle_share=_share, won=dict(type="number"), lost=dict(type="number"), bins=dict(type="array", items=_bin, minItems=5, maxItems=5))
-_seed = dict(type="object", required=list(_numbers), properties=_numbers, additionalProperties=False)
-_policy = dict(type="object", required=[*_numbers, "per_seed"], additionalProperties=False,
-               properties=_numbers | dict(per_seed=dict(type="array", minItems=1, items=_seed)))
-_policies = dict(type="object", required=list(POLICIES), additionalProperties=False, properties={p: _policy for p in POLICIES})
+_share = dict(type=["number", "null"])  # of the oracle's gain: below 0 if IoU is lost, above 100 if it beats the oracle
+_bin = _object(low=_number, high=_number, n=_count, top1=_percent, iou_before=_percent, iou_after=_percent)
+_numbers = dict(
+    top1=_percent, top2=_percent, any=_percent, top1_both_views=_percent, iou_before=_percent, iou_after=_percent,
+    oracle_share=_share, won=_number, lost=_number, bins=_array(_bin, minItems=5, maxItems=5))
+_policy = _object(**_numbers, per_seed=_array(_object(**_numbers), minItems=1))
+_policies = _object(**dict.fromkeys(POLICIES, _policy))
 RESULTS_SCHEMA = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dqsstn results", "type": "object", "additionalProperties": False,
-    "required": ["version", "results_version", "commit", "data", "split", "n_images", "arch", "device", "seeds", "config", "policies"],
-    "properties": dict(version=dict(type="string"), results_version=dict(type="string"), commit=dict(type="string"), data=dict(type="string"), split=dict(type="string"),
-                       n_images=dict(type="integer", minimum=1), arch=dict(type="string"), device=dict(type="string"),
-                       seeds=dict(type="array", items=dict(type="integer"), minItems=1), config=dict(type="object"),
-                       policies=_policies, mixture=_policies)}
+    "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dqsstn results",
+} | _object(
+    version=_text, results_version=_text, commit=_text, data=_text, split=_text,
+    n_images=dict(type="integer", minimum=1), arch=_text, device=_text,
+    seeds=_array(dict(type="integer"), minItems=1), config=dict(type="object"),
+    policies=_policies, mixture=_policies, optional=("mixture",))
 
 # %% ../nbs/04c_evaluate.ipynb #85b74bc6
 def result_rows(
@@ -190,12 +199,16 @@ def result_rows(
     command: str = "",  # that makes them again
 ) -> pd.DataFrame:  # one row per policy and seed
     "Results as rows with their provenance, to be kept in a CSV"
-    about = {k: results[k] for k in ("data", "split", "n_images", "arch", "device", "version", "results_version", "commit")}
+    whence = ("data", "split", "n_images", "arch", "device", "version", "results_version", "commit")
+    settings = ("view_size", "agent", "reward", "epochs", "pretrain_epochs", "classifier_epochs")
     columns = ("top1", "top2", "any", "top1_both_views", "iou_before", "iou_after", "oracle_share", "won", "lost")
-    about |= {k: results["config"][k] for k in ("view_size", "agent", "reward", "epochs", "pretrain_epochs", "classifier_epochs")}
-    rows = [about | dict(policy=p, seed=seed, **{k: one[k] for k in columns}, small_n=one["bins"][0]["n"], small_top1=one["bins"][0]["top1"],
-                         command=command) for p, v in results["policies"].items() for seed, one in zip(results["seeds"], v["per_seed"])]
-    return pd.DataFrame(rows)
+    about = {k: results[k] for k in whence} | {k: results["config"][k] for k in settings}
+    def row(policy, seed, numbers):
+        small = numbers["bins"][0]
+        return about | dict(policy=policy, seed=seed) | {k: numbers[k] for k in columns} | dict(
+            small_n=small["n"], small_top1=small["top1"], command=command)
+    return pd.DataFrame([row(policy, seed, numbers) for policy, parts in results["policies"].items()
+                         for seed, numbers in zip(results["seeds"], parts["per_seed"])])
 
 def append_rows(
     rows: pd.DataFrame,  # from `result_rows`
