@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from .config import load_extensions
 from .env import IMAGENET_MEAN, IMAGENET_STD
 from .files import InputError, replacing
 
@@ -78,7 +79,8 @@ def normalization(
 
 
 def _known(arch):
-    "The name, if timm has such a model and, after a dot, such weights"
+    "The name, if timm has such a model and, after a dot, such weights; extensions may bring more"
+    if not timm.is_model(arch): load_extensions()
     try:
         if timm.is_model(arch) and timm.get_pretrained_cfg(arch): return arch
     except RuntimeError: pass
