@@ -133,9 +133,8 @@ def report_text(
     times: pd.DataFrame | None = None,  # from `latencies`
 ) -> str:  # Markdown
     "All tables, with what they were measured on and the commands that made their rows"
-    def plain(table): return markdown_table(table).replace("`", "")  # rows are sentences here, not names
     commands = "\n".join(f"    {c}" for c in dict.fromkeys(rows.command))
-    parts = [f"## {title}\n\n{plain(table)}\n" for title, table in tables_of(rows, times).items()]
+    parts = [f"## {title}\n\n{markdown_table(table)}\n" for title, table in tables_of(rows, times).items()]
     return "\n".join([f"# Tables\n\n{caption(rows)}\n\nMade by\n\n{commands}\n", *parts])
 
 def read_times(

@@ -13,16 +13,15 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# %% ../nbs/00e_style.ipynb #fd22679f
+# %% ../nbs/00e_style.ipynb #74edc1b0
 SALIENT, OTHERS = "C1", "white"  # colours of the salient box and of the others
 
-def use_style(
-    dpi: int = 60,  # of pictures in pages; lines are drawn as SVG where they are wanted
-):
+def use_style():
     "Set the look of every figure: a palette for colour-blind readers, a white grid, one resolution"
     import seaborn as sns
-    sns.set_theme(style="whitegrid", palette="colorblind", rc={"figure.dpi": dpi, "savefig.dpi": dpi})
+    sns.set_theme(style="whitegrid", palette="colorblind", rc={"figure.dpi": 60, "savefig.dpi": 60})
 
+# %% ../nbs/00e_style.ipynb #9543758a
 def show_boxes(
     ax: Axes,  # that show the photo
     boxes: Sequence,  # (x1, y1, x2, y2) in pixels, salient one first
