@@ -30,9 +30,8 @@ Count = Annotated[int, Field(ge=0)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-PAPER_REWARDS = ("continuous_loss", "discrete_accuracy", "continuous_iou", "discrete_iou", "combined")
-CLOSED_FORM = ("continuous_iou", "discrete_iou")  # those of the paper's that need no classifier
 
+# %% ../nbs/00a_config.ipynb #e2ca2a5b
 def load_extensions():
     "Import the Python files that `DQSSTN_EXTENSIONS` lists: they register rewards, action sets and architectures"
     for path in filter(None, os.environ.get("DQSSTN_EXTENSIONS", "").split(os.pathsep)): _import_file(path)
@@ -52,6 +51,10 @@ def extensions_digest() -> str:  # 12 hex digits; empty without extensions
     paths = [path for path in os.environ.get("DQSSTN_EXTENSIONS", "").split(os.pathsep) if path]
     return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:12] if paths else ""
 
+# %% ../nbs/00a_config.ipynb #a05d9379
+PAPER_REWARDS = ("continuous_loss", "discrete_accuracy", "continuous_iou", "discrete_iou", "combined")
+CLOSED_FORM = ("continuous_iou", "discrete_iou")  # those of the paper's that need no classifier
+
 def _registered(name: str) -> str:
     "The name of a reward, if it is one of the paper's or has been registered"
     if name in PAPER_REWARDS: return name
@@ -68,7 +71,7 @@ class DataConfig:
     view_size: Annotated[int, Field(ge=32)] = 224  # side of a view, pixels
     resize: Literal["squash", "letterbox"] = "squash"  # how a photo becomes a square source
     flip: bool = True  # mirror half of the training episodes and classifier images
-    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0  # classifier augmentation: views shifted and zoomed by up to this share of their side
+    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0  # classifier: shift and zoom views by up to this share of their side
     horizon: Positive = 10  # T, steps of an episode
     actions: str = "paper"  # `paper`, `paper+zoom_out`, or a JSON file of named 3 × 3 matrices
     move_px: Rate = 4.0  # translation by one action, in pixels of a 224 px view
@@ -107,16 +110,16 @@ class AgentConfig(DataConfig):
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config(AgentConfig):
     "One experiment: data, agent, classifier and machine; the defaults are the paper's values where it gives them"
-    classifier_training: Literal["joint", "after", "frozen"] = "joint"  # on final views: while the agent learns, afterwards, or not
+    classifier_training: Literal["joint", "after", "frozen"] = "joint"  # on final views
     pretrain_epochs: Count = 50  # passes of every classifier over whole images
     classifier_epochs: Count = 50  # further passes, over the final views of its policy
     whole_share: Unit = 0.0  # share of whole images among those final views
     classifier_lr: Rate = 5e-6  # learning rate of the classifier
     classifier_schedule: Literal["constant", "one_cycle"] = "constant"  # of its learning rate
-    loss_weight: Literal["none", "inverse_iou", "accuracy"] = "none"  # hard mining on the classifier's loss, section 4.3.2
-    sampler: Literal["shuffle", "class_balanced"] = "shuffle"  # which images a classifier's epoch holds: each once, or as many of each class
+    loss_weight: Literal["none", "inverse_iou", "accuracy"] = "none"  # hard mining on its loss, section 4.3.2
+    sampler: Literal["shuffle", "class_balanced"] = "shuffle"  # of a classifier's epoch
     easy_weight: Unit = 0.5  # weight of images that the baseline classifies correctly, when mining by accuracy
-    memory_limit_gb: Annotated[float, Field(gt=0)] | None = None  # decode photos on the fly instead of keeping more than so many GB of them
+    memory_limit_gb: Annotated[float, Field(gt=0)] | None = None  # of photos; more are decoded on the fly
     mixture: bool = True  # also train one classifier on the views of all policies together
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward and backward passes
     compile: bool = False  # compile the networks with torch.compile: a minute or more once, then faster on a GPU
@@ -132,7 +135,8 @@ class Config(AgentConfig):
         if self.classifier_training == "joint" and self.classifier_schedule != "constant":
             raise InputError("classifier_training=joint goes with classifier_schedule=constant")
         if self.classifier_training == "joint" and self.sampler != "shuffle":
-            raise InputError("classifier_training=joint goes with sampler=shuffle: its images are those of the agent's episodes")
+            raise InputError("classifier_training=joint goes with sampler=shuffle: "
+                             "its images are those of the agent's episodes")
 
     def _closed_form(self):
         "Whether the reward of every action is known without a classifier"
@@ -149,7 +153,8 @@ def unknown_field(
 ) -> str:  # for an error
     "Says that a field is unknown, and which one may be meant"
     near = difflib.get_close_matches(name, FIELDS, 1)
-    return f"unknown field {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(FIELDS)}")
+    remedy = f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(FIELDS)}"
+    return f"unknown field {name!r}; {remedy}"
 
 def make_config(
     values: dict,  # field name → value, or its text
@@ -162,7 +167,8 @@ def make_config(
     except InputError: raise
     except ValidationError as e:
         problem = e.errors()[0]
-        if isinstance(cause := problem.get("ctx", {}).get("error"), InputError): raise InputError(f"{where}: {cause}") from None
+        cause = problem.get("ctx", {}).get("error")
+        if isinstance(cause, InputError): raise InputError(f"{where}: {cause}") from None
         field = ".".join(map(str, problem["loc"]))
         raise InputError(f"{where}: {field} = {problem['input']!r}: {problem['msg']}") from None
 
@@ -180,9 +186,11 @@ def load_config(
     "A named configuration, or one read from a JSON file; fields that the file leaves out keep the defaults"
     if str(name) in CONFIGS: return CONFIGS[str(name)]
     path = Path(name)
-    if not path.is_file(): raise InputError(f"{name}: neither a JSON file nor one of the configurations {', '.join(CONFIGS)}")
+    if not path.is_file():
+        raise InputError(f"{name}: neither a JSON file nor one of the configurations {', '.join(CONFIGS)}")
     try: values = json.loads(path.read_text())
-    except ValueError as e: raise InputError(f"{path}: not valid JSON ({e}); mend it or start from a named configuration") from None
+    except ValueError as e:
+        raise InputError(f"{path}: not valid JSON ({e}); mend it or start from a named configuration") from None
     if not isinstance(values, dict): raise InputError(f"{path}: a configuration is a JSON object of fields")
     return make_config(values, str(path))
 
@@ -204,16 +212,21 @@ def override(
 CONFIGS = dict(
     paper=Config(),
     tuned=Config(
-        source_size=96, view_size=96, arch="tf_efficientnet_lite0", agent="all_actions", gamma=0.0, lr=3e-4, optimizer="adamw",
-        schedule="cosine", epochs=1, batch_size=16, capacity=20_000, eps_decay=6_000.0, grad_clip=10.0, classifier_training="after",
-        pretrain_epochs=3, classifier_epochs=1, whole_share=0.5, classifier_lr=3e-4, classifier_schedule="one_cycle"),
+        source_size=96, view_size=96, arch="tf_efficientnet_lite0",
+        agent="all_actions", gamma=0.0, lr=3e-4, optimizer="adamw", schedule="cosine", epochs=1, batch_size=16,
+        capacity=20_000, eps_decay=6_000.0, grad_clip=10.0,
+        classifier_training="after", pretrain_epochs=3, classifier_epochs=1, whole_share=0.5,
+        classifier_lr=3e-4, classifier_schedule="one_cycle"),
     demo=Config(
-        source_size=128, view_size=64, flip=False, jitter=0.1, move_px=12.0, arch="small_cnn", pretrained=False, gamma=0.5, lr=1e-3, optimizer="adamw",
-        schedule="cosine", epochs=2, capacity=20_000, eps_decay=5_000.0, grad_clip=10.0, classifier_training="after", pretrain_epochs=15,
-        classifier_epochs=10, whole_share=0.25, classifier_lr=2e-3, classifier_schedule="one_cycle", mixture=False),
+        source_size=128, view_size=64, flip=False, jitter=0.1, move_px=12.0, arch="small_cnn", pretrained=False,
+        gamma=0.5, lr=1e-3, optimizer="adamw", schedule="cosine", epochs=2,
+        capacity=20_000, eps_decay=5_000.0, grad_clip=10.0,
+        classifier_training="after", pretrain_epochs=15, classifier_epochs=10, whole_share=0.25,
+        classifier_lr=2e-3, classifier_schedule="one_cycle", mixture=False),
 )
 CONFIGS["study"] = dataclasses.replace(CONFIGS["demo"], pretrain_epochs=12, classifier_epochs=8)
 
 # %% ../nbs/00a_config.ipynb #c87a9fc7
-OPEN_IN_PAPER = ("batch_size", "classifier_training", "pretrain_epochs", "classifier_epochs", "whole_share", "classifier_lr",
-                 "classifier_schedule", "schedule", "reward_weight", "easy_weight", "bootstrap_at_horizon", "grad_clip", "seed")
+OPEN_IN_PAPER = (
+    "batch_size", "classifier_training", "pretrain_epochs", "classifier_epochs", "whole_share", "classifier_lr",
+    "classifier_schedule", "schedule", "reward_weight", "easy_weight", "bootstrap_at_horizon", "grad_clip", "seed")

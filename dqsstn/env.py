@@ -211,7 +211,7 @@ def render(
     source: Tensor,  # (B, 3, S, S) photos, uint8 or float in [0, 255]
     theta: Tensor,  # (B, 2, 3) float32, source ← view
     size: int,  # side of the views, in pixels
-    mean: Sequence[float] | Tensor = IMAGENET_MEAN,  # per channel, for pixels in [0, 1]: three numbers, or a (3,) tensor on the device
+    mean: Sequence[float] | Tensor = IMAGENET_MEAN,  # per channel, for pixels in [0, 1]; a tensor lies on the device
     std: Sequence[float] | Tensor = IMAGENET_STD,  # likewise
 ) -> Tensor:  # (B, 3, size, size) float32, normalised; 0 outside the photo
     "The views of `source` through `theta`, sampled once"
@@ -231,7 +231,7 @@ def to_pixels(
     return pixels.round_().clamp_(0, 255).to(torch.uint8)
 
 # %% ../nbs/01_env.ipynb #38e04875
-def _area(low: Tensor, high: Tensor) -> Tensor:  # of the boxes between two corners (..., 2); 0 where they are the wrong way round
+def _area(low: Tensor, high: Tensor) -> Tensor:  # of boxes between corners (..., 2); 0 if they are the wrong way round
     return (high - low).clamp_(min=0).prod(-1)
 
 
@@ -282,7 +282,7 @@ class ViewEnv:
     "B episodes in lock-step over the photos of a bank; nothing is changed in place"
     def __init__(
         self,
-        bank: Any,  # an `ImageBank`, or what has its `gather(index)`, `salient_boxes` and `device`
+        bank: Any,  # an `ImageBank`, or an object with its `gather(index)`, `salient_boxes` and `device`
         actions: ActionSet | None = None,  # what the agent can do; default `paper_actions()`
         horizon: int = 10,  # T, the steps of an episode
         view_size: int = 224,  # side of a view, in pixels
@@ -295,15 +295,17 @@ class ViewEnv:
         self.bank, self.device = bank, torch.device(bank.device)
         self.actions = (paper_actions() if actions is None else actions).to(self.device)
         self.horizon, self.view_size, self.overlap = horizon, view_size, overlap
-        self.mean, self.std, self.unscaled = (torch.tensor(values, dtype=torch.float32, device=self.device) for values in (mean, std, (1 / 255,) * 3))
-        self.offset = 255 * self.mean.view(-1, 1, 1) + 0.5  # takes a centred view to pixels, up to the cut to whole numbers
+        channels = dict(dtype=torch.float32, device=self.device)
+        self.mean, self.std = torch.tensor(mean, **channels), torch.tensor(std, **channels)
+        self.unscaled = torch.tensor((1 / 255,) * 3, **channels)
+        self.offset = 255 * self.mean.view(-1, 1, 1) + 0.5  # from a centred view to pixels, before the cut to integers
 
     def render(self, state: State) -> Tensor:  # (B, 3, H, W) float32, normalised
         "What the networks see"
         return render(self.bank.gather(state.index), state.theta, self.view_size, self.mean, self.std)
 
     def iou(self, state: State) -> Tensor:  # (B,) in [0, 1]
-        "How well the window fits the salient box, by the environment's measure"
+        "How well the window fits the salient box, by `overlap`"
         return OVERLAPS[self.overlap](window(state.theta), self.bank.salient_boxes[state.index])
 
 # %% ../nbs/01_env.ipynb #81721b8e
@@ -354,7 +356,7 @@ def pixels(self: ViewEnv, state: State) -> Tensor:  # (B, 3, H, W) uint8
 # %% ../nbs/01_env.ipynb #eb0d8cc0
 @patch
 def successor_ious(self: ViewEnv, state: State) -> Tensor:  # (B, A) in [0, 1]
-    "The measure after each of the A actions, in closed form"
+    "The overlap after each of the A actions, in closed form"
     windows = window(compose(state.theta[:, None], self.actions.matrices))
     return OVERLAPS[self.overlap](windows, self.bank.salient_boxes[state.index][:, None])
 
@@ -363,7 +365,7 @@ def greedy_action(
     env: ViewEnv,  # knows the boxes
     state: State,  # where the episodes are
 ) -> Tensor:  # (B,) int64
-    "The action whose successor has the highest measure; `identity` where none gains"
+    "The action whose successor has the highest overlap; `identity` where none gains"
     best = env.successor_ious(state).max(1)
     gains = sign_of_change(env.iou(state), best.values) > 0
     return torch.where(gains, best.indices, torch.full_like(best.indices, env.actions.index("identity")))

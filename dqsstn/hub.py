@@ -311,7 +311,7 @@ def compared_text(
     columns = {"Top-1, here": "Top-1", "Top-1, both views": "Top-1, both views", "IoU after": "IoU of the window",
                "Top-1 difference": "Top-1 − baseline"}
     table = comparison_table(rows, labels, {})[list(columns)].rename(columns=columns)
-    return f"{markdown_table(table).replace('`', '')}\n\n{caption(rows)}"
+    return f"{markdown_table(table)}\n\n{caption(rows)}"
 
 def limit_sentences(
     rows: pd.DataFrame,  # from `read_rows`
@@ -404,16 +404,15 @@ def run_evaluation(
 ) -> str:  # Markdown
     "What a run has measured on its own photos"
     if results is None: return "This run has not been measured (`dqsstn evaluate`)."
-    def plain(table): return markdown_table(table).replace("`", "")
     if results["config"]["classifier_training"] == "frozen":
         whose = "All policies share one classifier, trained on whole photos"
     else: whose = "Each policy has a classifier of its own with the same number of updates"
     photos = f"{results['n_images']} photos, split `{results['split']}` of {results['data']}"
     return (f"Measured on {photos}, with one seed; brackets hold 95 % intervals over photos, which say nothing about "
             f"other seeds. {whose}; `greedy_oracle` and `fitted_window` know the box.\n\n"
-            f"{plain(policy_results(results))}\n\n"
+            f"{markdown_table(policy_results(results))}\n\n"
             "Top-1 by the IoU of the whole photo with the salient box, which is small for small objects:\n\n"
-            f"{plain(bin_results(results))}")
+            f"{markdown_table(bin_results(results))}")
 
 def run_training(
     run: Run,  # to be described

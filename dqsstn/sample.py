@@ -28,10 +28,10 @@ class SampleSpec:
     side: int = 128  # of a photo, in pixels
     contrast: tuple[float, float] = (.25, .5)  # of the background, as a share of the photo's
     brightness: tuple[float, float] = (50., 110.)  # mean of each colour of the background, 0 to 255
-    bins: tuple[float, ...] = (.38, .34, .17, .07, .04)  # share of photos in each bin of initial IoU, [0, .2), [.2, .4) … [.8, 1]
+    bins: tuple[float, ...] = (.38, .34, .17, .07, .04)  # share of photos by initial IoU: [0, .2), [.2, .4) … [.8, 1]
     iou: tuple[float, float] = (.05, .93)  # initial
-    scatter: float = .12  # how far the salient centre may be from the photo's in x and in y, as a share of the side
-    aspect: tuple[float, float] = (.8, 1.2)  # width over height of a box: digits are stretched to it, so that square views fit them
+    scatter: float = .12  # distance in x and in y of the salient centre from the photo's, as a share of the side
+    aspect: tuple[float, float] = (.8, 1.2)  # width over height of a box, to which digits are stretched
     single: float = .15  # share of photos with one object
     clutter: tuple[int, int] = (2, 5)  # number of other objects in the rest
     relative: tuple[float, float] = (.06, .6)  # area of another object, as a share of the salient one's
@@ -75,21 +75,26 @@ def _layout(rng, spec, pool, digits):
     def draw(label, area, centre):
         number = int(rng.choice(pool[label]))
         w, h = digits[number].size
-        return label, number, _fitted(area, np.clip(w / h * np.exp(rng.normal(.15, .15)), *spec.aspect), centre, spec.side)
+        aspect = np.clip(w / h * np.exp(rng.normal(.15, .15)), *spec.aspect)
+        return label, number, _fitted(area, aspect, centre, spec.side)
     def pick(share, other_than=None):
         if other_than != spec.frequent and rng.random() < share: return spec.frequent
         return int(rng.choice([c for c in range(10) if c not in (spec.frequent, other_than)]))
-    def other(relative, centre): return draw(pick(spec.frequent_clutter, salient[0]), rng.uniform(*relative) * box_area(box), centre)
+    def draw_other(relative, centre):
+        label = pick(spec.frequent_clutter, salient[0])
+        return draw(label, rng.uniform(*relative) * box_area(box), centre)
     k = rng.choice(5, p=spec.bins)
     share = rng.uniform(max(.2 * k, spec.iou[0]), min(.2 * (k + 1), spec.iou[1]))
-    salient = draw(pick(spec.frequent_salient), share * spec.side ** 2, spec.side * (.5 + rng.uniform(-spec.scatter, spec.scatter, 2)))
+    label, centre = pick(spec.frequent_salient), spec.side * (.5 + rng.uniform(-spec.scatter, spec.scatter, 2))
+    salient = draw(label, share * spec.side ** 2, centre)
     box, front, behind = salient[2], [], []
     count = 0 if rng.random() < spec.single else int(rng.integers(spec.clutter[0], spec.clutter[1] + 1))
-    if count and rng.random() < spec.covering: front.append(other(spec.covering_relative, np.add(box[:2], box[2:]) / 2))
+    if count and rng.random() < spec.covering:
+        front.append(draw_other(spec.covering_relative, np.add(box[:2], box[2:]) / 2))
     for _ in range(count - len(front)):
         others = [o[2] for o in front + behind]
         most = max(spec.by_chance, _covered(box, others))
-        tries = [other(spec.relative, rng.uniform(0, spec.side, 2)) for _ in range(spec.tries)]
+        tries = [draw_other(spec.relative, rng.uniform(0, spec.side, 2)) for _ in range(spec.tries)]
         tries = [o for o in tries if box_area(o[2]) <= .9 * box_area(box) and _covered(box, [*others, o[2]]) <= most]
         if tries: behind.append(min(tries, key=lambda o: _covered(o[2], [box, *others])))
     return [salient, *front, *behind], [*behind, salient, *front]
@@ -100,7 +105,8 @@ def _background(photos, rng, spec):
     photo = photos[rng.integers(len(photos))]
     crop = int(rng.integers(100, min(photo.size) + 1))
     x, y = (int(rng.integers(0, n - crop + 1)) for n in photo.size)
-    out = np.asarray(photo.resize((spec.side, spec.side), Image.Resampling.BILINEAR, (x, y, x + crop, y + crop)), np.float32)
+    part = photo.resize((spec.side, spec.side), Image.Resampling.BILINEAR, (x, y, x + crop, y + crop))
+    out = np.asarray(part, np.float32)
     out = (out - 128) * rng.uniform(*spec.contrast) + rng.uniform(*spec.brightness, 3)
     return Image.fromarray(np.clip(out if rng.random() < .5 else out[:, ::-1], 0, 255).astype(np.uint8))
 
@@ -108,8 +114,9 @@ def _paint(photo, objects, digits, rng):
     "Draws the objects, each over those before it, in light colours with a dark halo"
     for _, number, (x1, y1, x2, y2) in objects:
         alpha = np.asarray(digits[number].resize((x2 - x1, y2 - y1), Image.Resampling.BICUBIC))
-        mask, hsv = Image.fromarray(np.pad(alpha, 2)), (rng.integers(256), rng.integers(60, 256), rng.integers(190, 256))
-        colour = Image.new('HSV', (1, 1), tuple(map(int, hsv))).convert('RGB').getpixel((0, 0))
+        mask = Image.fromarray(np.pad(alpha, 2))
+        hsv = [int(rng.integers(low, 256)) for low in (0, 60, 190)]
+        colour = Image.new('HSV', (1, 1), tuple(hsv)).convert('RGB').getpixel((0, 0))
         photo.paste((0, 0, 0), (x1 - 2, y1 - 2), mask.filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.BoxBlur(1)))
         photo.paste(colour, (x1 - 2, y1 - 2), mask)
     return photo
@@ -117,8 +124,9 @@ def _paint(photo, objects, digits, rng):
 # %% ../nbs/00d_sample.ipynb #1d201f2c
 def _annotation(name, side, objects):
     "VOC's XML of a photo"
-    rows = ''.join(f"<object><name>{SAMPLE_CLASSES[label]}</name><difficult>0</difficult><bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin>"
-                   f"<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>\n" for label, _, (x1, y1, x2, y2) in objects)
+    rows = ''.join(
+        f"<object><name>{SAMPLE_CLASSES[label]}</name><difficult>0</difficult><bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin>"
+        f"<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>\n" for label, _, (x1, y1, x2, y2) in objects)
     return (f"<annotation><folder>VOC2012</folder><filename>{name}.jpg</filename>"
             f"<size><width>{side}</width><height>{side}</height><depth>3</depth></size>\n{rows}</annotation>\n")
 
@@ -130,11 +138,13 @@ def make_sample(
     spec: SampleSpec = SampleSpec(),  # what they look like
 ) -> Path:  # root, which then holds VOCdevkit/VOC2012
     "Draws the sample and writes it in VOC's layout"
-    root, about = Path(root), json.dumps(dict(seed=seed, n_train=n_train, n_test=n_test, spec=asdict(spec)), indent=1)
+    root = Path(root)
+    about = json.dumps(dict(seed=seed, n_train=n_train, n_test=n_test, spec=asdict(spec)), indent=1)
     def fill(folder):
         year = folder/'VOCdevkit'/'VOC2012'
         for sub in ('JPEGImages', 'Annotations', 'ImageSets/Main'): (year/sub).mkdir(parents=True)
-        photos, digits = [Image.fromarray(p) for p in load_sample_images().images], [_tight(d) for d in load_digits().images]
+        photos = [Image.fromarray(photo) for photo in load_sample_images().images]
+        digits = [_tight(digit) for digit in load_digits().images]
         pools = _pools(seed)
         for split, n, start in (('train', n_train, 1), ('val', n_test, 500_001)):
             names = [f'{seed:04d}_{start + i:06d}' for i in range(n)]
@@ -143,7 +153,8 @@ def make_sample(
                 rng = np.random.default_rng([seed, start + i])
                 pool = 'val' if split == 'val' else 'valid' if is_held_out(name) else 'fit'
                 objects, painting = _layout(rng, spec, pools[pool], digits)
-                _paint(_background(photos, rng, spec), painting, digits, rng).save(year/'JPEGImages'/f'{name}.jpg', quality=90)
+                photo = _paint(_background(photos, rng, spec), painting, digits, rng)
+                photo.save(year/'JPEGImages'/f'{name}.jpg', quality=90)
                 (year/'Annotations'/f'{name}.xml').write_text(_annotation(name, spec.side, objects))
         (folder/'sample.json').write_text(about)
     there = make_folder(root, fill)/'sample.json'
@@ -155,11 +166,13 @@ def make_sample(
 def sample_items(
     split: str = 'train',  # train or val; 'fit' and 'valid' are the two parts of train
     seed: int = 0,  # another seed, other photos
-    root: str | Path | None = None,  # folder to make it in; None: a folder of its own in $DQSSTN_CACHE, or in the platform's cache
+    root: str | Path | None = None,  # folder to make it in; None: a folder of its own in the cache
     n_train: int = 2000,  # photos of split train
     n_test: int = 1000,  # photos of split val
     spec: SampleSpec = SampleSpec(),  # what they look like
 ) -> Items:
-    "A split of the sample, which is made when first asked for and then read as any other data set in VOC's layout"
-    if root is None: root = cache_folder()/f"sample-{seed}-{hashlib.sha256(repr((spec, seed, n_train, n_test)).encode()).hexdigest()[:12]}"
+    "A split of the sample, made when first asked for and then read like any other data set in VOC's layout"
+    if root is None:
+        stamp = hashlib.sha256(repr((spec, seed, n_train, n_test)).encode()).hexdigest()[:12]
+        root = cache_folder()/f"sample-{seed}-{stamp}"
     return voc_items(make_sample(root, seed, n_train, n_test, spec), split, years=(2012,), classes=SAMPLE_CLASSES)

@@ -122,7 +122,7 @@ def test_every_figure_is_described():
     missing = []
     for path in sorted((ROOT/"nbs").glob("*.ipynb")):
         for cell in nbformat.read(path, 4).cells:
-            pictures = {"image/png", "image/gif"} & {kind for out in cell.get("outputs", []) for kind in out.get("data", {})}
+            pictures = {"image/png", "image/gif", "image/svg+xml"} & {kind for out in cell.get("outputs", []) for kind in out.get("data", {})}
             if pictures and not all(re.search(rf"^#\| {option}: .{{10,}}", cell.source, re.M) for option in ("fig-cap", "fig-alt")): missing.append(f"{path.name} {cell.id}")
             missing += [f"{path.name}: {m}" for m in re.findall(r"!\[.{0,10}\]\(", cell.source) if cell.cell_type == "markdown"]
     assert missing == []
