@@ -1,4 +1,4 @@
-"""Studies as a user runs them: in processes of their own, killed, gone on with; and the numbers that pages and README show."""
+"""Studies as a user runs them: in processes of their own, killed and resumed; and the numbers in pages and README."""
 import re
 import shlex
 import signal
@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT, SMALL, TINY, call, start
 
+from dqsstn.evaluate import markdown_table
 from dqsstn.experiments import read_rows
 from dqsstn.report import tables_of
 from dqsstn.results import caption, table1
-from dqsstn.evaluate import markdown_table
 
 STUDIES = sorted((ROOT/"results").glob("*_study.csv"))
 FEW = shlex.split(f"--sample {TINY} {SMALL}")
@@ -47,9 +47,10 @@ def test_processes_and_one_process_give_the_same(folder):
 def test_results_hold_together(path):
     rows = read_rows(path)
     assert not rows.duplicated(["name", "seed"]).any()
-    assert (rows.command.str.startswith("dqsstn reproduce") & rows.data.ne("") & rows.results_version.ne("") & rows.device.ne("")).all()
+    assert rows.command.str.startswith("dqsstn reproduce").all()
+    assert rows[["data", "results_version", "device"]].ne("").all(axis=None)
     assert rows[["top1", "top2", "any"]].apply(lambda r: r.is_monotonic_increasing, axis=1).all()
-    for seed, part in rows.groupby("seed"): assert part.fingerprint.nunique() == part.iou_before.nunique() == 1
+    for _, part in rows.groupby("seed"): assert part.fingerprint.nunique() == part.iou_before.nunique() == 1
     assert not re.search(r"/(root|tmp|home|work)/", path.read_text())
 
 def test_readme_shows_what_the_results_say():
@@ -67,5 +68,6 @@ def test_report_prints_what_the_pages_show(path):
     words = set(re.findall(r"[^\s│]+", printed))
     for title, table in tables_of(read_rows(path)).items():
         assert title in printed
-        numbers = {w for cell in table.astype(str).to_numpy().ravel() for w in cell.split() if re.fullmatch(r"[+-]?\d+\.\d+", w)}
+        cells = " ".join(table.astype(str).to_numpy().ravel())
+        numbers = {word for word in cells.split() if re.fullmatch(r"[+-]?\d+\.\d+", word)}
         assert numbers <= words, (title, numbers - words)
