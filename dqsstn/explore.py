@@ -193,7 +193,7 @@ def figure(
     pictures = fig.add_gridspec(1, 2, left=0.01, right=0.48, wspace=0.03, **top)
     bars = fig.add_gridspec(1, 2, left=0.57, right=0.99, wspace=0.35, **top)
     photo, view, q, classes = (fig.add_subplot(cell) for cell in (*pictures, *bars))
-    curves = fig.add_axes((0.05, 0.1, 0.94, 0.24))
+    curves = fig.add_axes((0.05, 0.1, 0.94, 0.21))
     margin = torch.tensor([-1.25, -1.25, 1.25, 1.25], device=self.env.device)  # the window may leave the photo
     around = theta_from_window(margin)
     draw_view(photo, self.env, self.index, around)
