@@ -1,9 +1,11 @@
-"""Shared by the tests of the command line: commands in this process, a tiny trained run, and data sets of a few photos."""
+"""Shared by the tests: which of them run and how they are counted; commands in this process, a tiny trained run, data sets of a few photos."""
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import matplotlib
@@ -18,7 +20,31 @@ ROOT = Path(__file__).resolve().parent.parent
 TINY = "--n-train 60 --n-test 30"
 SMALL = ("--set epochs=1,pretrain_epochs=1,classifier_epochs=1,batch_size=16,view_size=32,source_size=48,horizon=4,mixture=true"
          " --set device=cpu")
+FIRST = ("test_site", "test_passes")  # hold the longest tests: begun last, they would keep one core busy while others are idle
+os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}  # of this process and all that it starts
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell runs the tests in its background, it has them ignore Ctrl-C
 matplotlib.use("Agg")
+
+def pytest_addoption(parser):
+    parser.addoption("--flags", default="", help="tests and notebook cells to run that are left out otherwise: 'slow', 'gpu', 'data' or several")
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    "Leave out what is slow or needs a GPU, and begin with the longest tests"
+    unwanted = {"slow", "gpu"} - set(config.getoption("flags").split())
+    left_out = {item for item in items if unwanted & {mark.name for mark in item.iter_markers()}}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = sorted([item for item in items if item not in left_out], key=lambda item: item.path.stem not in FIRST)
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session, exitstatus):
+    "Below everything else: what was skipped and why, and how many tests passed and failed"
+    yield
+    if not (reporter := session.config.pluginmanager.get_plugin("terminalreporter")): return  # a worker of pytest-xdist
+    passed, skipped, *failures = (reporter.stats.get(key, []) for key in ("passed", "skipped", "failed", "error"))
+    failed = max(sum(map(len, failures)), int(exitstatus != 0))  # too little coverage fails without a test of its own
+    for reason, n in Counter(report.longrepr[2] for report in skipped).items(): reporter.write_line(f"{n} skipped: {reason.removeprefix('Skipped: ')}")
+    reporter.write_line(f"{len(passed)} passed, {failed} failed")
 
 def call(line, code=0):
     "What a command line did in this process; unexpected errors are raised"
@@ -27,11 +53,12 @@ def call(line, code=0):
     assert outcome.exit_code == code, outcome.stderr
     return outcome
 
-def start(*args, **kwargs):
-    "The command line as a process of its own"
+def start(*args, stop=None, **kwargs):
+    "The command line as a process of its own; `stop` lets it end itself: which function, after how many calls, how (stopping.py)"
+    command = [ROOT/"tests"/"stopping.py", *stop] if stop else ["-c", "from dqsstn.cli import main; main()"]
     env = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "GITHUB_ACTIONS")}
-    return subprocess.Popen([sys.executable, "-c", "from dqsstn.cli import main; main()", *map(str, args)], text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, env=env | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, **kwargs)
+    return subprocess.Popen([sys.executable, *map(str, [*command, *args])], text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env=env | {"PYTHONPATH": str(ROOT)}, **kwargs)
 
 def contents(folder="."):
     "Every file in a folder, with its bytes; and every folder"
