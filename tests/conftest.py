@@ -1,11 +1,14 @@
 """Shared by the tests: which of them run and how they are counted; commands in this process, a tiny trained run, data sets of a few photos."""
 import json
 import os
+import random
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import matplotlib
@@ -40,7 +43,9 @@ def pytest_collection_modifyitems(config, items):
 def pytest_sessionfinish(session, exitstatus):
     "Below everything else: what was skipped and why, and how many tests passed and failed"
     yield
-    if not (reporter := session.config.pluginmanager.get_plugin("terminalreporter")): return  # a worker of pytest-xdist
+    if not (reporter := session.config.pluginmanager.get_plugin("terminalreporter")):  # a worker of pytest-xdist,
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # which interrupts itself if it needs more than five seconds to leave
+        return
     passed, skipped, *failures = (reporter.stats.get(key, []) for key in ("passed", "skipped", "failed", "error"))
     failed = max(sum(map(len, failures)), int(exitstatus != 0))  # too little coverage fails without a test of its own
     for reason, n in Counter(report.longrepr[2] for report in skipped).items(): reporter.write_line(f"{n} skipped: {reason.removeprefix('Skipped: ')}")
@@ -59,6 +64,13 @@ def start(*args, stop=None, **kwargs):
     env = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "GITHUB_ACTIONS")}
     return subprocess.Popen([sys.executable, *map(str, [*command, *args])], text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, env=env | {"PYTHONPATH": str(ROOT)}, **kwargs)
+
+def free_port():
+    "A port that nobody has, and that the system gives to nobody who asks for just any"
+    for port in random.SystemRandom().sample(range(20_000, 30_000), 100):
+        with socket.socket() as s, suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 def contents(folder="."):
     "Every file in a folder, with its bytes; and every folder"

@@ -8,7 +8,7 @@ from coverage import Coverage
 from nbdev.config import get_config
 from passes import PASSES, server
 
-LONG = ("00_data", "04_train", "04a_experiments", "04b_results", "05a_competitors", "06_limitations", "06a_report", "07_cli", "08_bench",
+LONG = ("00_data", "04_train", "04e_experiments", "04f_results", "05a_competitors", "06_limitations", "06a_report", "07_cli", "08_bench",
         "12_hub", "14_scale")
 EXAMPLES = ("10_explore", "11_own_data", "13_deploy", "15_gymnasium")
 

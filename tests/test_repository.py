@@ -3,8 +3,10 @@ import ast
 import configparser
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -30,6 +32,30 @@ NOTEBOOKS = sorted((ROOT/"nbs").glob("*.ipynb"))
 MODULES = sorted(p for p in (ROOT/"dqsstn").glob("*.py") if not p.name.startswith("_"))
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
 every_module = pytest.mark.parametrize("path", MODULES, ids=lambda p: p.name)
+
+def export(folder):
+    "Export the notebooks of a folder, as `make export` does"
+    code = "from nbdev.doclinks import nbdev_export; nbdev_export()"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+
+def stale_modules(folder):
+    "The files of a folder's package that are not what its notebooks export; the two that no notebook writes are left alone"
+    with tempfile.TemporaryDirectory() as tmp:
+        fresh = Path(tmp)
+        shutil.copy(folder/"settings.ini", fresh)
+        shutil.copytree(folder/"nbs", fresh/"nbs", ignore=lambda _, names: [n for n in names if not n.endswith(".ipynb")])
+        (fresh/"dqsstn").mkdir()
+        for name in ("__init__.py", "__main__.py"): shutil.copy(folder/"dqsstn"/name, fresh/"dqsstn")
+        export(fresh)
+        exported, committed = ({p.name: p.read_text() for p in (top/"dqsstn").glob("*.py")} for top in (fresh, folder))
+    return sorted(name for name in exported | committed if exported.get(name) != committed.get(name))
+
+def test_package_is_what_the_notebooks_export(): assert stale_modules(ROOT) == [], "run `make export`"
+
+def test_ruff():
+    command = [sys.executable, "-m", "ruff", "check", "--output-format", "concise", "nbs", "dqsstn", "tests", "scripts"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 def requirements(): return [Requirement(r) for r in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]]
 
