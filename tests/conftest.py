@@ -1,4 +1,5 @@
-"""Shared by the tests: which of them run and how they are counted; commands in this process, a tiny trained run, data sets of a few photos."""
+"""Shared by the tests: which of them run and how they are counted, commands in this process, a tiny trained run, and data
+sets of a few photos."""
 import json
 import os
 import random
@@ -23,13 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 TINY = "--n-train 60 --n-test 30"
 SMALL = ("--set epochs=1,pretrain_epochs=1,classifier_epochs=1,batch_size=16,view_size=32,source_size=48,horizon=4,mixture=true"
          " --set device=cpu")
-FIRST = ("test_site", "test_passes")  # hold the longest tests: begun last, they would keep one core busy while others are idle
-os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}  # of this process and all that it starts
-signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell runs the tests in its background, it has them ignore Ctrl-C
+FIRST = ("test_site", "test_passes")  # files with the longest tests: a long test at the end would run alone
+os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}  # for all processes that tests start, too
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore Ctrl-C
 matplotlib.use("Agg")
 
 def pytest_addoption(parser):
-    parser.addoption("--flags", default="", help="tests and notebook cells to run that are left out otherwise: 'slow', 'gpu', 'data' or several")
+    parser.addoption("--flags", default="", help="run tests and cells with these flags, too: 'slow', 'gpu', 'data'")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
@@ -44,11 +45,12 @@ def pytest_sessionfinish(session, exitstatus):
     "Below everything else: what was skipped and why, and how many tests passed and failed"
     yield
     if not (reporter := session.config.pluginmanager.get_plugin("terminalreporter")):  # a worker of pytest-xdist,
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # which interrupts itself if it needs more than five seconds to leave
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # which interrupts itself if leaving takes more than five seconds
         return
     passed, skipped, *failures = (reporter.stats.get(key, []) for key in ("passed", "skipped", "failed", "error"))
     failed = max(sum(map(len, failures)), int(exitstatus != 0))  # too little coverage fails without a test of its own
-    for reason, n in Counter(report.longrepr[2] for report in skipped).items(): reporter.write_line(f"{n} skipped: {reason.removeprefix('Skipped: ')}")
+    for reason, n in Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped).items():
+        reporter.write_line(f"{n} skipped: {reason}")
     reporter.write_line(f"{len(passed)} passed, {failed} failed")
 
 def call(line, code=0):
@@ -59,7 +61,7 @@ def call(line, code=0):
     return outcome
 
 def start(*args, stop=None, **kwargs):
-    "The command line as a process of its own; `stop` lets it end itself: which function, after how many calls, how (stopping.py)"
+    "The command line as a process of its own; `stop`: (function, number of calls, how), to stop itself (stopping.py)"
     command = [ROOT/"tests"/"stopping.py", *stop] if stop else ["-c", "from dqsstn.cli import main; main()"]
     env = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "GITHUB_ACTIONS")}
     return subprocess.Popen([sys.executable, *map(str, [*command, *args])], text=True, stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """Two ways to run a notebook as a test, each time in a process of its own.
 
-The first pass runs the cells as nbdev_test does. The second runs them as users meet the package: each exported cell is replaced by its
-imports and an import of its names from `dqsstn`, so that the same assertions judge the package itself."""
+The first pass runs the cells as nbdev_test does. The second pass runs them as users meet the package: its imports and an
+import of its names from `dqsstn` replace each exported cell, so the same assertions judge the package itself."""
 import ast
 import json
 import os
@@ -27,8 +27,9 @@ def as_import(source, module):
     imports = [ast.unparse(node) for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
     patches = {node.name for node in nodes if is_patch(node)}
     symbols = symtable.symtable(source, module, "exec").get_symbols()
-    names = sorted(s.get_name() for s in symbols if s.is_assigned() and not s.is_imported() and s.get_name() not in patches)
-    return "\n".join([*imports, *([f"from dqsstn.{module} import {', '.join(names)}"] if names else [])])
+    defined = {s.get_name() for s in symbols if s.is_assigned() and not s.is_imported()}
+    if names := sorted(defined - patches): imports.append(f"from dqsstn.{module} import {', '.join(names)}")
+    return "\n".join(imports)
 
 def first_pass(path, skip):
     "Whether the notebook runs through as nbdev_test runs it"
@@ -60,7 +61,7 @@ def second_pass(path, skip):
 PASSES = {check.__name__: check for check in (first_pass, second_pass)}
 
 def answer(check, path, skip, log, measured):
-    "Run a notebook: what it prints goes to a file, the lines of the package that it reaches are recorded where that is wanted"
+    "Run a notebook, with what it prints in a file; `measured`: record which lines of the package it reaches"
     signal.alarm(SECONDS)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for stream in (1, 2): os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
@@ -83,7 +84,8 @@ def serve():
 @contextmanager
 def server():
     "A function that runs a notebook in a process of its own, with the arguments of `answer`, and returns its exit code"
-    with subprocess.Popen([sys.executable, __file__], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen([sys.executable, __file__], cwd=ROOT, **pipes) as process:
         def run(**request):
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()

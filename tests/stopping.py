@@ -1,8 +1,8 @@
-"""Functions that stop the process at a known point, so that nothing has to watch it and hit it in time, however busy the machine is.
+"""A process that stops at a known point: a test that watched it from outside would depend on how busy the machine is.
 
-`python stopping.py MODULE.FUNCTION N HOW ARGS…` is `dqsstn ARGS…`, until FUNCTION has returned for the N-th time. HOW says what happens
-then. The process sends itself a signal (`SIGINT`, `SIGKILL`), or it makes the file `waiting-RANK` and waits for a signal (`wait`). RANK
-is its number among several processes; with `wait-1` only process 1 waits."""
+`python stopping.py MODULE.FUNCTION N HOW ARGS…` is `dqsstn ARGS…`, until FUNCTION has returned for the N-th time. HOW
+says what happens then. The process sends itself a signal (`SIGINT`, `SIGKILL`), or it makes the file `waiting-RANK` and
+waits for a signal (`wait`). RANK is its number among several processes. With `wait-1` only process 1 waits."""
 import importlib
 import itertools
 import os

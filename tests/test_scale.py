@@ -85,7 +85,8 @@ TRAININGS = {kind: partial(train_agent, kind) for kind in KINDS} | dict(classifi
 
 def one_of_two(rank, port, folder, cache):
     "What each of two processes does"
-    os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), DQSSTN_CACHE=str(cache))
+    os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    os.environ["DQSSTN_CACHE"] = str(cache)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     state = process_of("cpu")
@@ -150,7 +151,8 @@ def test_module_is_the_command():
     process = python("-m", "dqsstn", "--version")
     assert process.communicate()[0].startswith("dqsstn ") and process.returncode == 0
 
-LAUNCHER = shlex.split("-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no")
+LAUNCHER = shlex.split("-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no "
+                       "--dynamo_backend no")
 LAUNCH = [*LAUNCHER, "-m", "dqsstn"]
 RUN = f"train --config demo --sample {TINY} {SMALL} --set mixture=false,arch=test_convnext"
 
@@ -229,7 +231,8 @@ def test_rows_of_a_killed_worker_arrive_once(folder, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT/'tests'}")
     monkeypatch.setenv("DQSSTN_KILLED", str(folder/"killed"))
     config = dataclasses.replace(TRAINING, arch="small_cnn", classifier_training="after", batch_size=16)
-    jobs = [Job(policy, dataclasses.replace(config, seed=seed), policy, killed_once, needs=("base",)) for seed in (0, 1) for policy in ("baseline", "center_zoom")]
+    jobs = [Job(policy, dataclasses.replace(config, seed=seed), policy, killed_once, needs=("base",))
+            for seed in (0, 1) for policy in ("baseline", "center_zoom")]
     table = folder/"results.csv"
     run_jobs(jobs, Lab(photos, folder/"weights", True), table, engine=lambda lab: on_ray(lab, workers=2))
     assert int((folder/"killed").read_text()) not in workers_of(os.getpid())

@@ -1,4 +1,5 @@
-"""The scripts behind the Makefile and the tests: executing notebooks, both passes over them, the check of the export, and README.md."""
+"""What the Makefile and other tests rest on: executing notebooks, both passes over them, the check of the export, and
+README.md."""
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,8 @@ def test_second_pass_judges_the_package(tmp_path):
             code, log = ends("second_pass", path)
             assert code == 1 and error in log and path.name in log
         assert ends("first_pass", bad)[0] == 0  # which the first pass does not see
-        assert ends("first_pass", write(tmp_path/"killed.ipynb", new_code_cell("import os\nos.kill(os.getpid(), 9)")))[0] == -9
+        killed = write(tmp_path/"killed.ipynb", new_code_cell("import os\nos.kill(os.getpid(), 9)"))
+        assert ends("first_pass", killed)[0] == -9
         assert ends("second_pass", good)[0] == 0  # after which it goes on
 
 @pytest.mark.parametrize("site, github", [

@@ -51,8 +51,9 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    if not BROWSER and os.environ.get("DQSSTN_REQUIRE_CHROMIUM") == "1": pytest.fail("no Chromium: apt-get install chromium", pytrace=False)
-    if not BROWSER: pytest.skip("no page was opened: there is no Chromium (apt-get install chromium)")
+    if not BROWSER:
+        missing = "no page was opened: there is no Chromium (apt-get install chromium)"
+        pytest.fail(missing, pytrace=False) if os.environ.get("DQSSTN_REQUIRE_CHROMIUM") == "1" else pytest.skip(missing)
     from playwright.sync_api import sync_playwright
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
