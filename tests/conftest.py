@@ -1,5 +1,5 @@
-"""Shared by the tests: which of them run and how they are counted, commands in this process, a tiny trained run, and data
-sets of a few photos."""
+"""Shared by the tests: which of them run and how they are counted, commands in this process, a tiny trained run, and
+data sets of a few photos."""
 import json
 import os
 import random
@@ -73,6 +73,7 @@ def free_port():
         with socket.socket() as s, suppress(OSError):
             s.bind(("127.0.0.1", port))
             return port
+    raise RuntimeError("no port is free")
 
 def contents(folder="."):
     "Every file in a folder, with its bytes; and every folder"

@@ -1,8 +1,9 @@
 """Two ways to run a notebook as a test, each time in a process of its own.
 
-The first pass runs the cells as nbdev_test does. The second pass runs them as users meet the package: its imports and an
-import of its names from `dqsstn` replace each exported cell, so the same assertions judge the package itself."""
+The first pass runs the cells as nbdev_test does. The second pass runs them as users meet the package: its imports and
+an import of its names from `dqsstn` replace each exported cell, so the same assertions judge the package itself."""
 import ast
+import importlib
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPORTED = {"export", "exports", "exporti"}
+IMPORTS = ("coverage", "fastai.callback.fp16", "fastai.callback.training", "gymnasium", "hypothesis", "matplotlib.pyplot",
+           "nbdev.test", "pandas", "scipy.stats", "seaborn", "sklearn.datasets", "timm", "torchvision")
 SECONDS = 1800  # after which a notebook is thought to hang, on a slow and busy machine
 
 def is_patch(node):
@@ -74,8 +77,7 @@ def answer(check, path, skip, log, measured):
 
 def serve():
     "Import what notebooks need, but not dqsstn; then fork for each request, and answer with how the child has ended"
-    import coverage, fastai.callback.fp16, fastai.callback.training, gymnasium, hypothesis  # noqa: E401,F401
-    import matplotlib.pyplot, nbdev.test, pandas, scipy.stats, seaborn, sklearn.datasets, timm, torchvision  # noqa: E401,F401
+    for name in IMPORTS: importlib.import_module(name)
     for line in sys.stdin:
         child = os.fork()
         if not child: sys.exit(not answer(**json.loads(line)))

@@ -16,6 +16,9 @@ from conftest import ROOT, SMALL, free_port
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
+sys.path.insert(0, str(ROOT/"scripts"))
+from run_notebooks import WAIT
+
 NOTEBOOKS = {p.name for p in (ROOT/"nbs").glob("*.ipynb")}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 BARS = f"""
@@ -44,7 +47,7 @@ def test_bars_are_widgets_in_a_notebook_and_are_closed(folder, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     nb = new_notebook(cells=[new_code_cell(code) for code in BARS])
-    NotebookClient(nb, resources=dict(metadata=dict(path=str(folder)))).execute()
+    NotebookClient(nb, resources=dict(metadata=dict(path=str(folder))), **WAIT).execute()
     trained, failed, last = ([o.get("data", {"text": o.get("text")}) for o in c.outputs] for c in nb.cells[1:])
     titles = [o["text/plain"].partition(":")[0] for o in trained]
     assert titles[:4] == ["decoding", "decoding", "classifier", "agent"] and all(WIDGET in o for o in trained)

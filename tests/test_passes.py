@@ -1,7 +1,7 @@
 """Every notebook as a test, run by what the package exports; `make test-all` also runs its own cells (passes.py).
 
 The cells of a notebook are the code of the package, as test_repository.py makes sure, so the second run is left to
-`make test-all`. Pages that show users how to do something are left to it, too: tests/ covers the functions that they use."""
+`make test-all`. So are the pages that show users how to do something: tests/ covers the functions that they use."""
 import pytest
 from conftest import ROOT
 from coverage import Coverage

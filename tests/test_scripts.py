@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/"scripts"))
 import readme
 from passes import as_import, server
+from run_notebooks import WAIT
 from test_repository import export, stale_modules
 
 def write(path, *cells):
@@ -40,7 +41,7 @@ def test_widgets_run_and_are_not_stored(tmp_path):
     pytest.importorskip("ipywidgets")
     bar = "from tqdm.auto import tqdm\nfor i in tqdm(range(3)): pass\nprint(3)"
     nb = nbformat.read(write(tmp_path/"a.ipynb", new_code_cell(bar), new_code_cell("import ipywidgets\nipywidgets.Button()")), 4)
-    plain = NotebookClient(nb).execute()
+    plain = NotebookClient(nb, **WAIT).execute()
     assert "vnd.jupyter.widget-view" in str(plain.cells[0].outputs) and "widgets" in plain.metadata  # what JupyterLab gets
     assert run_notebooks(str(tmp_path/"a.ipynb")).returncode == 0
     nb = nbformat.read(tmp_path/"a.ipynb", 4)

@@ -22,7 +22,7 @@ def names(path): return sorted(zip(read_rows(path).name, read_rows(path).seed))
 
 def test_a_stopped_study_goes_on(folder):
     table = Path("study/results.csv")
-    study = ["reproduce", *"--table 4 --figure 4 --levels 0.2,0.6 --seeds 2 --out study".split(), *FEW]
+    study = ["reproduce", *shlex.split("--table 4 --figure 4 --levels 0.2,0.6 --seeds 2 --out study"), *FEW]
     with pytest.MonkeyPatch.context() as patch:  # Ctrl-C after two rows
         patch.setattr(experiments, "append_rows", stopping(experiments.append_rows, 2, "SIGINT"))
         call([*study, "--jobs", "1"], code=130)
