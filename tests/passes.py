@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EXPORTED = {"export", "exports", "exporti"}
 IMPORTS = ("coverage", "fastai.callback.fp16", "fastai.callback.training", "gymnasium", "hypothesis", "matplotlib.pyplot",
-           "nbdev.test", "pandas", "scipy.stats", "seaborn", "sklearn.datasets", "timm", "torchvision")
+           "nbdev.test", "pandas", "scipy.stats", "seaborn", "sklearn.datasets", "timm", "torchvision")  # not dqsstn
 SECONDS = 1800  # after which a notebook is thought to hang, on a slow and busy machine
 
 def is_patch(node):
@@ -76,7 +76,7 @@ def answer(check, path, skip, log, measured):
     return passed
 
 def serve():
-    "Import what notebooks need, but not dqsstn; then fork for each request, and answer with how the child has ended"
+    "Import what notebooks need; then fork for each request, and answer with the child's exit code"
     for name in IMPORTS: importlib.import_module(name)
     for line in sys.stdin:
         child = os.fork()
