@@ -15,8 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPORTED = {"export", "exports", "exporti"}
-IMPORTS = ("coverage", "fastai.callback.fp16", "fastai.callback.training", "gymnasium", "hypothesis", "matplotlib.pyplot",
-           "nbdev.test", "pandas", "scipy.stats", "seaborn", "sklearn.datasets", "timm", "torchvision")  # not dqsstn
+IMPORTS = ("coverage", "fastai.callback.fp16", "fastai.callback.training", "gymnasium", "hypothesis",
+           "matplotlib.pyplot", "nbdev.test", "pandas", "scipy.stats", "seaborn", "sklearn.datasets", "timm",
+           "torchvision")  # but not dqsstn
 SECONDS = 1800  # after which a notebook is thought to hang, on a slow and busy machine
 
 def is_patch(node):
