@@ -22,8 +22,8 @@ from dqsstn.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = "--n-train 60 --n-test 30"
-SMALL = ("--set epochs=1,pretrain_epochs=1,classifier_epochs=1,batch_size=16,view_size=32,source_size=48,horizon=4,mixture=true"
-         " --set device=cpu")
+SMALL = ("--set epochs=1,pretrain_epochs=1,classifier_epochs=1,batch_size=16,view_size=32,source_size=48"
+         " --set horizon=4,mixture=true,device=cpu")
 FIRST = ("test_site", "test_passes")  # files with the longest tests: a long test at the end would run alone
 os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}  # for all processes that tests start, too
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore Ctrl-C
@@ -81,8 +81,9 @@ def contents(folder="."):
 
 def annotation(*boxes, name="dog", size=(96, 64)):
     "A VOC annotation"
-    tags = "".join(f"<object><name>{name}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
-                   for a, b, c, d in boxes)
+    corners = "<xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax>"
+    tags = "".join(f"<object><name>{name}</name><bndbox>{corners.format(*box)}</bndbox></object>"
+                   for box in boxes)
     return f"<annotation><size><width>{size[0]}</width><height>{size[1]}</height></size>{tags}</annotation>"
 
 def photo(seed=0, size=(96, 64)):
