@@ -100,22 +100,28 @@ def gym_reward(
     classifier: nn.Module | None = None,  # for those that need one
 ) -> Callable[[ViewEnv, State, State], Tensor]:
     "A reward as `ViewGym` calls it, with what it needs measured in both states"
-    if reward.needs_classifier and classifier is None: raise InputError(f"reward={reward.name}: needs a classifier; name a run folder by run=, or choose an IoU reward")
-    return lambda env, before, after: reward(measure(env, before, reward, classifier), measure(env, after, reward, classifier))
+    if reward.needs_classifier and classifier is None:
+        remedy = "name a run folder by run=, or choose an IoU reward"
+        raise InputError(f"reward={reward.name}: needs a classifier; {remedy}")
+    def of_step(env, before, after):
+        return reward(*(measure(env, state, reward, classifier) for state in (before, after)))
+    return of_step
 
 def photos_gym(
     items: Items,  # photos with boxes
     config: str | Path | Config = "demo",  # a configuration, its name or its file
-    run: str | Path | None = None,  # run folder, instead of `config`; its baseline classifier gives the rewards that need one
+    run: str | Path | None = None,  # run folder, instead of `config`; its baseline gives rewards that need a classifier
     render_mode: str | None = None,  # as in `ViewGym`
     **settings,  # fields of the configuration to change, e.g. `horizon=5`
 ) -> ViewGym:
     "What `gymnasium.make('dqsstn:dqsstn/Photos-v0', items=…)` builds"
     trained = load_run(run, settings.get("device", "auto")) if run else None
-    if trained and trained.classes != tuple(items.classes): raise InputError(f"{run}: its classes are not those of {items.name}; name a run that was trained on them")
+    if trained and trained.classes != tuple(items.classes):
+        raise InputError(f"{run}: its classes are not those of {items.name}; name a run that was trained on them")
     config = trained.config if trained else config if isinstance(config, Config) else load_config(config)
     config = make_config(dataclasses.asdict(config) | settings, "dqsstn/Photos-v0")
-    reward = gym_reward(make_reward(config.reward, config.alpha, config.beta), trained and trained.classifiers["baseline"])
+    classifier = trained and trained.classifiers["baseline"]
+    reward = gym_reward(make_reward(config.reward, config.alpha, config.beta), classifier)
     return ViewGym(make_env(make_bank(items, config), config), reward, render_mode)
 
 # %% ../nbs/15_gymnasium.ipynb #11b2d98f

@@ -28,7 +28,7 @@ from timm.layers import convert_sync_batchnorm
 from torch import Tensor, distributed, nn
 
 import dqsstn
-from .checkpoint import Checkpoints, check_identity, metrics_of, read_checkpoint, write_checkpoint
+from .checkpoint import Checkpoints, metrics_of
 from .config import Config
 from .experiments import Job, Lab, agent_key, base_key, outcome
 from .files import InputError, import_extra, write_durably
@@ -180,20 +180,12 @@ def train(
     fit: Callable[[list], Learner],  # that trains them, given further callbacks
 ) -> pd.DataFrame:  # metrics, one row per epoch
     "Train in all processes at once, or read in the first what was trained, and send it to the others"
-    path = self.path(name)
-    state = read_checkpoint(path) if self.first else None
-    if state: check_identity(state["identity"], self.identity, path)
-    done = [state is not None]
+    metrics = self.read_trained(name, nets) if self.first else None
+    done = [metrics is not None]
     distributed.broadcast_object_list(done)  # the first decides for all
-    metrics = pd.DataFrame(state["values"], columns=state["columns"]) if state else None
     if not done[0]: metrics = metrics_of(fit(shared_training(self.state)))
-    for key, net in nets.items():
-        if state: net.load_state_dict(state["nets"][key])
-        send_weights(net)
-    if self.first and not state:
-        weights = {key: net.state_dict() for key, net in nets.items()}
-        write_checkpoint(dict(identity=self.identity, done=True, nets=weights, columns=list(metrics.columns),
-                              values=metrics.to_numpy().tolist()), path)
+    for net in nets.values(): send_weights(net)
+    if self.first and not done[0]: self.write_trained(name, nets, metrics)
     return metrics
 
 # %% ../nbs/14_scale.ipynb #3697c235
