@@ -141,7 +141,7 @@ def test_json_is_replaced_whole(folder, monkeypatch):
     write_text("old", path)
     with monkeypatch.context() as patch:
         def full(*_, **__): raise OSError("no space left on device")
-        patch.setattr(Path, "replace", full)
+        patch.setattr(os, "replace", full)
         with pytest.raises(OSError): write_text("new", path)
     assert path.read_text() == "old" and [p.name for p in folder.iterdir()] == ["x.json"]
 
