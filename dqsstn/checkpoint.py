@@ -40,7 +40,7 @@ def before(
 def plain(
     value: Any,  # nested dicts, lists and tuples of tensors, numbers and texts
 ):
-    "`value` of nothing but Python's and PyTorch's own types, which can be read without running code: numpy's numbers become Python's"
+    "`value` in Python's and PyTorch's own types, which can be read without running code: no numbers of numpy's"
     if isinstance(value, dict): return {key: plain(v) for key, v in value.items()}
     if isinstance(value, tuple): return tuple(map(plain, value))
     if isinstance(value, (list, L)): return [plain(v) for v in value]
@@ -57,7 +57,8 @@ def write_checkpoint(
         write_durably(packed.getbuffer(), path, before(path))
     except MemoryError: raise MemoryError("of the system") from None  # fastai asks an error for its text
     except OSError as e:
-        raise InputError(f"{path}: cannot be written ({e.strerror}); the checkpoint before it is kept: mend that, and go on with --resume") from None
+        raise InputError(f"{path}: cannot be written ({e.strerror}); the checkpoint before it is kept: "
+                         "mend that, and go on with --resume") from None
 
 # %% ../nbs/03a_checkpoint.ipynb #8e99bb75
 def read_checkpoint(
@@ -79,8 +80,9 @@ def read_checkpoint(
             continue
         if file != path: os.replace(file, path)  # the damaged one must not take the place of this one
         return state
-    if why: raise InputError(f"{path}: damaged ({why}), and none before it is whole; restore it, or remove it to train this part of the run anew")
-    return None
+    if not why: return None
+    raise InputError(f"{path}: damaged ({why}), and none before it is whole; "
+                     "restore it, or remove it to train this part of the run anew")
 
 # %% ../nbs/03a_checkpoint.ipynb #0c3d7540
 def check_identity(
@@ -91,7 +93,8 @@ def check_identity(
     "An `InputError` that names the first difference, if there is one"
     for key in own | found:
         if found.get(key) != own.get(key):
-            raise InputError(f"{path}: was made with {key}={found.get(key)}, not {key}={own.get(key)}; go on with what it was made with, or train anew elsewhere")
+            raise InputError(f"{path}: was made with {key}={found.get(key)}, not {key}={own.get(key)}; "
+                             "go on with what it was made with, or train anew elsewhere")
 
 # %% ../nbs/03a_checkpoint.ipynb #61c38542
 class Interrupts:
@@ -102,13 +105,15 @@ class Interrupts:
         self.handlers = {}
         if threading.current_thread() is threading.main_thread():  # Python's signals are the main thread's
             for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) not in (signal.SIG_IGN, None): self.handlers[number] = signal.signal(number, self.note)
+                if signal.getsignal(number) in (signal.SIG_IGN, None): continue
+                self.handlers[number] = signal.signal(number, self.note)
         return self
 
     def note(self, *_):
         if self.wanted: raise KeyboardInterrupt
         self.wanted = True
-        os.write(2, b"\nstopping as soon as it can be saved; Ctrl-C again: at once\n")  # which is safe in the middle of anything
+        # unlike print, os.write is safe in the middle of anything
+        os.write(2, b"\nstopping as soon as it can be saved; Ctrl-C again: at once\n")
 
     def __exit__(self, kind, *_):
         for number, handler in self.handlers.items(): signal.signal(number, handler)
@@ -123,7 +128,9 @@ class Resumable(Callback):
         identity: dict,  # what the training depends on
         every: float = 60.0,  # seconds between two checkpoints; 0: as often as possible
         stop: Interrupts | None = None,  # says when to stop
-    ): self.path, self.identity, self.every, self.stop, self.skipped, self.share = path, identity, every, stop, 0, None
+    ):
+        self.path, self.identity, self.every, self.stop = path, identity, every, stop
+        self.skipped, self.share = 0, None
 
     def before_fit(self):
         state, self.latest = read_checkpoint(self.path), time.monotonic()
@@ -141,21 +148,24 @@ class Resumable(Callback):
         if self.training and getattr(self.dls.train, "resumable", False): self.save_if_due(self.epoch)
 
     def after_epoch(self):
-        if self.epoch < self.skipped: self.recorder.values.pop(), self.recorder.iters.pop()  # fastai records skipped epochs, too
-        else: self.save_if_due(self.epoch + 1)
+        if self.epoch >= self.skipped: self.save_if_due(self.epoch + 1)
+        else:  # fastai records skipped epochs, too
+            self.recorder.values.pop()
+            self.recorder.iters.pop()
 
 # %% ../nbs/03a_checkpoint.ipynb #7bf7941a
 class ResumableLoader:
-    "Mixin of a data loader: an epoch is drawn at its start and goes by in parts, between which it can be gone on with"
+    "Mixin of a data loader: an epoch is drawn at its start and goes by in parts, between which it can be resumed"
     drawn, position, n_parts, resumed, generators = (), 0, 0, None, ()  # `generators`: all that the loader draws from
 
     def parts_of_epoch(self,
-        draw: Callable,  # → tensors (N, …), drawn anew for each epoch
+        draw: Callable,  # → tensors (N, …), drawn again for each epoch
         size: int,  # rows in a part
     ):  # iterator of tuples of (size, …) on the loader's device
         "The parts of an epoch; after `load_state_dict` those that were still to come"
         self.drawn, done = self.resumed or (draw(), 0)
-        self.resumed, parts = None, list(zip(*(rows.to(self.device).split(size) for rows in self.drawn)))
+        self.resumed = None
+        parts = list(zip(*(rows.to(self.device).split(size) for rows in self.drawn)))
         self.n_parts = len(parts)
         for self.position, part in enumerate(parts[done:], done + 1): yield part
 
@@ -163,7 +173,8 @@ class ResumableLoader:
     def resumable(self) -> bool: return self.position < self.n_parts
 
     def state_dict(self) -> dict:
-        return dict(drawn=tuple(self.drawn), position=self.position, within=self.resumable, generators=[g.get_state() for g in self.generators])
+        return dict(drawn=tuple(self.drawn), position=self.position, within=self.resumable,
+                    generators=[g.get_state() for g in self.generators])
 
     def load_state_dict(self, state):
         for g, saved in zip(self.generators, state["generators"], strict=True): g.set_state(saved)
@@ -173,8 +184,10 @@ class ResumableLoader:
 @patch
 def parts(self: Resumable) -> dict:
     "What has a state of its own, by name"
-    others = dict(train=self.dls.train, valid=self.dls.valid, loss=self.loss_func) | {type(cb).__name__: cb for cb in self.learn.cbs}
-    return dict(model=self.model, opt=self.opt) | {name: part for name, part in others.items() if hasattr(type(part), "state_dict")}
+    others = dict(train=self.dls.train, valid=self.dls.valid, loss=self.loss_func)
+    others |= {type(cb).__name__: cb for cb in self.learn.cbs}
+    resumable = {name: part for name, part in others.items() if hasattr(type(part), "state_dict")}
+    return dict(model=self.model, opt=self.opt) | resumable
 
 @patch
 def save_if_due(
@@ -195,13 +208,14 @@ def state(
     epoch: int,  # to go on with
 ) -> dict:
     "All that the training depends on from here"
-    r = self.recorder
-    recorder = dict(values=r.values, losses=torch.stack(list(r.losses)).cpu() if r.losses else None, lrs=r.lrs, iters=r.iters,
+    r, device = self.recorder, self.dls.train.device
+    losses = torch.stack(list(r.losses)).cpu() if r.losses else None
+    recorder = dict(values=r.values, losses=losses, lrs=r.lrs, iters=r.iters,
                     smooth=(r.smooth_loss.count, r.smooth_loss.val))
-    device = self.dls.train.device
     rng = dict(cpu=torch.get_rng_state(), cuda=torch.cuda.get_rng_state(device) if device.type == "cuda" else None)
-    return dict(identity=self.identity, done=False, epoch=epoch, train_iter=self.train_iter, share=self.pct_train, recorder=recorder, rng=rng,
-                parts={name: part.state_dict() for name, part in self.parts().items()})
+    parts = {name: part.state_dict() for name, part in self.parts().items()}
+    return dict(identity=self.identity, done=False, epoch=epoch, train_iter=self.train_iter, share=self.pct_train,
+                recorder=recorder, rng=rng, parts=parts)
 
 def all_finite(
     state: Any,  # nested dicts, lists and tuples of tensors and whatever
@@ -209,7 +223,8 @@ def all_finite(
     "Whether all numbers in its tensors are finite"
     if isinstance(state, dict): return all(map(all_finite, state.values()))
     if isinstance(state, (list, tuple)): return all(map(all_finite, state))
-    return not (isinstance(state, torch.Tensor) and state.is_floating_point()) or bool(state.isfinite().all())
+    if isinstance(state, torch.Tensor) and state.is_floating_point(): return bool(state.isfinite().all())
+    return True
 
 # %% ../nbs/03a_checkpoint.ipynb #b88d2f3b
 @patch
@@ -220,13 +235,22 @@ def restore(
     "Make the Learner what it was"
     for name, part in self.parts().items(): part.load_state_dict(state["parts"][name])
     self.skipped, self.learn.train_iter = state["epoch"], state["train_iter"]
-    self.share = state["share"] if state["train_iter"] > state["epoch"] * len(self.dls.train) else None  # in the middle of an epoch
-    r, saved = self.recorder, state["recorder"]
+    within_an_epoch = state["train_iter"] > state["epoch"] * len(self.dls.train)
+    self.share = state["share"] if within_an_epoch else None
+    self.restore_recorder(state["recorder"])
+    torch.set_rng_state(state["rng"]["cpu"])
+    if state["rng"]["cuda"] is not None: torch.cuda.set_rng_state(state["rng"]["cuda"], self.dls.train.device)
+
+@patch
+def restore_recorder(
+    self: Resumable,
+    saved: dict,  # the Recorder's part of a state
+):
+    "Give the Recorder back what it had recorded"
+    r = self.recorder
     r.values, r.lrs, r.iters = [L(v) for v in saved["values"]], saved["lrs"], saved["iters"]
     r.losses = [] if saved["losses"] is None else list(saved["losses"].to(self.dls.train.device))
     r.smooth_loss.count, r.smooth_loss.val = saved["smooth"]
-    torch.set_rng_state(state["rng"]["cpu"])
-    if state["rng"]["cuda"] is not None: torch.cuda.set_rng_state(state["rng"]["cuda"], self.dls.train.device)
 
 # %% ../nbs/03a_checkpoint.ipynb #4a79a35e
 class Checkpoints:
@@ -236,7 +260,8 @@ class Checkpoints:
         every: float = 60.0,  # seconds between two checkpoints
         about: str | None = "{}",  # JSON, written beside them: what is needed to go on; None: what is there
     ):
-        self.folder, self.every, self.about, self.lock = Path(folder), every, about, FileLock(Path(folder, "lock"))
+        self.folder, self.every, self.about = Path(folder), every, about
+        self.lock = FileLock(self.folder / "lock")
         self.plan = plan_file(self.folder.parent)
 
     def path(self, name): return self.folder / f"{name}.pt"
@@ -254,9 +279,11 @@ def take(
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lock.acquire(blocking=False)
     except Timeout:
-        raise InputError(f"{self.folder.parent}: another process is training there; wait for it, or name another folder with --out "
-                         f"(it holds {self.folder / 'lock'})") from None
-    except OSError as e: raise InputError(f"{self.folder}: cannot be written ({e.strerror}); mend that, or name another folder with --out") from None
+        raise InputError(f"{self.folder.parent}: another process is training there; wait for it, or name another "
+                         f"folder with --out (it holds {self.folder / 'lock'})") from None
+    except OSError as e:
+        raise InputError(f"{self.folder}: cannot be written ({e.strerror}); "
+                         "mend that, or name another folder with --out") from None
 
 # %% ../nbs/03a_checkpoint.ipynb #277ea051
 @patch
@@ -268,7 +295,9 @@ def begin(
     if not self.lock.is_locked: self.take()
     self.identity = identity
     if self.plan.is_file() and self.about in (None, self.plan.read_text(encoding="utf-8")): return
-    if self.plan.is_file(): raise InputError(f"{self.folder.parent}: another training was begun there meanwhile; name another folder with --out")
+    if self.plan.is_file():
+        raise InputError(f"{self.folder.parent}: another training was begun there meanwhile; "
+                         "name another folder with --out")
     write_durably(self.about.encode(), self.plan)
     for folder in (self.folder.parent, self.folder.parent.parent): flush(folder)
 
@@ -276,10 +305,37 @@ def begin(
 def finish(self: Checkpoints):
     "Remove the checkpoints, when all that the run is to leave is on the disk"
     run = self.folder.parent
-    for path in (run, *(p for p in run.rglob("*") if self.folder not in (p, *p.parents))): flush(path)
+    left = [path for path in run.rglob("*") if self.folder not in (path, *path.parents)]
+    for path in (run, *left): flush(path)
     self.plan.unlink()
     self.release()
     shutil.rmtree(self.folder, ignore_errors=True)
+
+# %% ../nbs/03a_checkpoint.ipynb #5b0c91e7
+@patch
+def read_trained(
+    self: Checkpoints,
+    name: str,  # of a training
+    nets: dict[str, nn.Module],  # that get its weights
+) -> pd.DataFrame | None:  # metrics, one row per epoch; None if it is not over
+    "Read what a training that is over has left"
+    path = self.path(name)
+    if state := read_checkpoint(path): check_identity(state["identity"], self.identity, path)
+    if not state or not state["done"]: return None
+    for key, net in nets.items(): net.load_state_dict(state["nets"][key])
+    return pd.DataFrame(state["values"], columns=state["columns"])
+
+@patch
+def write_trained(
+    self: Checkpoints,
+    name: str,  # of a training
+    nets: dict[str, nn.Module],  # after it
+    metrics: pd.DataFrame,  # one row per epoch
+):
+    "Write what a training that is over leaves"
+    trained = dict(nets={key: net.state_dict() for key, net in nets.items()},
+                   columns=list(metrics.columns), values=metrics.to_numpy().tolist())
+    write_checkpoint(dict(identity=self.identity, done=True) | trained, self.path(name))
 
 # %% ../nbs/03a_checkpoint.ipynb #89a7ae4e
 @patch
@@ -290,20 +346,17 @@ def train(
     fit: Callable[[list], Learner],  # that trains them, given further callbacks
 ) -> pd.DataFrame:  # metrics, one row per epoch
     "Train, or go on training, or read what was trained"
+    metrics = self.read_trained(name, nets)
+    if metrics is not None: return metrics
     path = self.path(name)
-    if state := read_checkpoint(path): check_identity(state["identity"], self.identity, path)
-    if state and state["done"]:
-        for key, net in nets.items(): net.load_state_dict(state["nets"][key])
-        return pd.DataFrame(state["values"], columns=state["columns"])
-    del state  # which may be large; the callback reads it again
     with Interrupts() as stop:
         resumable = Resumable(path, self.identity, self.every, stop)
         try: metrics = metrics_of(fit([resumable]))
         except FloatingPointError as e:
-            write_checkpoint(resumable.state(resumable.epoch), failed := self.path(f"{name}.failed"))
+            failed = self.path(f"{name}.failed")
+            write_checkpoint(resumable.state(resumable.epoch), failed)
             raise InputError(f"{e} ({failed} holds the state at that moment)") from None
-        write_checkpoint(dict(identity=self.identity, done=True, nets={key: net.state_dict() for key, net in nets.items()},
-                              columns=list(metrics.columns), values=metrics.to_numpy().tolist()), path)
+        self.write_trained(name, nets, metrics)
     before(path).unlink(missing_ok=True)
     return metrics
 

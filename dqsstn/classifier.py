@@ -30,9 +30,10 @@ def augment(
     jitter: float = 0.0,  # shift and scale views by up to this share of their side
 ) -> Tensor:  # (B,2,3)
     "Windows mirrored, shifted and scaled at random, in view coordinates"
-    B, device = len(theta), rng.device
-    uniform = lambda: (torch.rand(B, generator=rng, device=device) * 2 - 1).to(theta.device, non_blocking=True)
-    A = torch.zeros(B, 3, 3, device=theta.device)
+    B, device = len(theta), theta.device
+    def uniform():  # (B,) in [-1, 1)
+        return (torch.rand(B, generator=rng, device=rng.device) * 2 - 1).to(device, non_blocking=True)
+    A = torch.zeros(B, 3, 3, device=device)
     sign = torch.where(uniform() < 0, -1.0, 1.0) if flip else 1.0
     scale = 1 + jitter * uniform()
     A[:, 0, 0], A[:, 1, 1], A[:, 2, 2] = sign * scale, scale, 1
@@ -41,7 +42,7 @@ def augment(
 
 # %% ../nbs/03e_classifier.ipynb #2f44df71
 class ViewLoader(SharedLoader):
-    "Batches of (views, labels) or (views, labels, weights) in random order for a classifier, as fastai's `DataLoaders` take them"
+    "Batches of (views, labels) or (views, labels, weights) for a classifier, as fastai's `DataLoaders` take them"
     def __init__(self,
         env: ViewEnv,  # renders the views of its bank
         theta_of: ThetaOf = whole_image,  # which window each image is seen through
@@ -51,21 +52,21 @@ class ViewLoader(SharedLoader):
         jitter: float = 0.0,  # augmentation: shift and scale
         whole_share: float = 0.0,  # share of images shown whole instead
         weight: Tensor | None = None,  # (N,) weight of each image in the loss
-        balanced: bool = False,  # N images drawn with replacement, every class as often, instead of each image once
+        balanced: bool = False,  # N images drawn with replacement, every class as often, instead of each once
     ):
         self.env, self.theta_of, self.batch_size, self.rng = env, theta_of, batch_size, rng
-        self.flip, self.jitter, self.whole_share, self.weight, self.balanced = flip, jitter, whole_share, weight, balanced
-        self.device, self.generators = env.device, [*([rng] if rng else []), *getattr(theta_of, "generators", ())]
-        self.training = rng is not None
+        self.flip, self.jitter, self.whole_share = flip, jitter, whole_share
+        self.weight, self.balanced = weight, balanced
+        self.device, self.training = env.device, rng is not None
+        self.generators = [*([rng] if rng else []), *getattr(theta_of, "generators", ())]
 
     def __len__(self): return -(-len(self.env.bank) // self.batch_size)
 
     def __iter__(self):
-        bank = self.env.bank
         for index, in self.parts_of_rank(lambda: (self.order(),), self.batch_size):
             theta = self.draw_for_rank(self.windows, index)
-            views = self.env.render(State(index, theta, 0))
-            yield (views, bank.labels[index]) + (() if self.weight is None else (self.weight[index],))
+            views, labels = self.env.render(State(index, theta, 0)), self.env.bank.labels[index]
+            yield (views, labels) if self.weight is None else (views, labels, self.weight[index])
 
     def order(self):
         "(N,): the images of an epoch"
@@ -82,7 +83,8 @@ class ViewLoader(SharedLoader):
     def mix_and_augment(self, theta):
         "Windows (B,2,3), some of them the whole image instead, all of them augmented"
         whole = torch.rand(len(theta), 1, 1, generator=self.rng) < self.whole_share
-        theta = torch.where(whole.to(self.device, non_blocking=True), identity_theta(len(theta), device=theta.device), theta)
+        whole_images = identity_theta(len(theta), device=theta.device)
+        theta = torch.where(whole.to(self.device, non_blocking=True), whole_images, theta)
         return augment(theta, self.rng, self.flip, self.jitter)
 
 # %% ../nbs/03e_classifier.ipynb #08921e24
@@ -122,8 +124,9 @@ def fit_classifier(
     train = ViewLoader(env, theta_of, config.batch_size, rng, config.flip, config.jitter, whole_share, weight,
                        config.sampler == "class_balanced")
     valid = ViewLoader(valid_env, valid_theta_of, config.batch_size)
-    learn = Learner(DataLoaders(train, valid), compiled(net, config), loss_func=classifier_loss, opt_func=optimizer(config), metrics=AvgMetric(top1),
-                    cbs=[StopOnNaN("a lower classifier_lr"), LossOnDevice(), *precision_callbacks(config), *(cbs or [])])
+    cbs = [StopOnNaN("a lower classifier_lr"), LossOnDevice(), *precision_callbacks(config), *(cbs or [])]
+    learn = Learner(DataLoaders(train, valid), compiled(net, config), loss_func=classifier_loss,
+                    opt_func=optimizer(config), metrics=AvgMetric(top1), cbs=cbs)
     with quiet(learn), seeded(config.seed, f"dropout {purpose}"):
         if config.classifier_schedule == "one_cycle": learn.fit_one_cycle(epochs, config.classifier_lr)
         else: learn.fit(epochs, config.classifier_lr)

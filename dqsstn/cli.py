@@ -7,6 +7,7 @@ __all__ = ['main']
 
 # %% ../nbs/07_cli.ipynb #827203f9
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,9 +26,29 @@ def _show_version(wanted: bool):
         typer.echo(f"dqsstn {__version__}")
         raise typer.Exit
 
+def _one_process_too_many(command):
+    "Whether several processes were launched for a command that is the work of one"
+    return os.environ.get("WORLD_SIZE", "1") != "1" and "RANK" in os.environ and command not in ("train", "demo")
+
+_Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")]
+
+_Extensions = Annotated[list[Path] | None, typer.Option("--extension", metavar="FILE", help=(
+    "A Python file that registers rewards, action sets or backbones; may be repeated."))]
+
+def _extend(files):
+    "Name extensions to this process, and to those that it starts"
+    for file in files:
+        if not file.expanduser().is_file(): raise InputError(f"--extension {file}: no such file; name a Python file")
+    listed = [str(file.expanduser().absolute()) for file in files] + [os.environ.get("DQSSTN_EXTENSIONS", "")]
+    os.environ["DQSSTN_EXTENSIONS"] = os.pathsep.join(filter(None, listed))
+
 @app.callback(epilog="[bold]dqsstn demo[/bold] needs nothing prepared. "
                      "[bold]dqsstn COMMAND --help[/bold] explains a command, with an example.")
-def _start(ctx: typer.Context, version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False):
-    """An agent learns by deep Q-learning to zoom into the most salient object of a photo, before a classifier names it."""
-    if "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1" and ctx.invoked_subcommand not in ("train", "demo"):
-        raise InputError(f"{ctx.invoked_subcommand}: is the work of one process; several share only train and demo, launch this one alone")
+def _start(ctx: typer.Context, version: _Version = False, extensions: _Extensions = None):
+    """An agent learns by deep Q-learning to zoom into the most salient object of a photo, before a classifier names it.
+    """
+    if extensions: _extend(extensions)
+    command = ctx.invoked_subcommand
+    if _one_process_too_many(command):
+        remedy = "several share only train and demo, launch this one alone"
+        raise InputError(f"{command}: is the work of one process; {remedy}")

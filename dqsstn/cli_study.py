@@ -10,13 +10,14 @@ import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
-from .cli_runs import _JsonFile, _Settings
-from .config import CONFIGS, load_config, override, save_config
-from .console import app, check_csv, complete_config, load_library, print_table, write_json
+from .config import PAPER_REWARDS, load_config, override, save_config
+from dqsstn.console import (
+    JsonFile, Settings, app, check_csv, config_option, load_library, print_table, write_json,
+)
 from .files import InputError, check_file, check_folder, import_extra, write_text
 from .sources import DataSource, read_photos, sample_settings, source_name, with_source
 
@@ -26,14 +27,38 @@ def numbers(
     option: str,  # for errors
     allowed: tuple,  # what may be named
 ) -> tuple:  # in the order given
-    "A list of numbers from the command line"
-    found = []
+    "A list of numbers or names from the command line"
+    kind, found = type(allowed[0]), []
     for part in (part.strip() for text in texts or [] for part in text.split(",")):
-        try: found.append(type(allowed[0])(part))
-        except ValueError: found.append(part)
-        if found[-1] not in allowed: raise InputError(f"{option} {part}: choose from {', '.join(map(str, allowed))}")
+        try: value = kind(part)
+        except ValueError: value = part
+        if value not in allowed: raise InputError(f"{option} {part}: choose from {', '.join(map(str, allowed))}")
+        found.append(value)
     return tuple(dict.fromkeys(found))
 
+# %% ../nbs/07d_cli_study.ipynb #0a91d4bf
+class _Wanted(NamedTuple):
+    "What to reproduce: the arguments of `report.study_jobs`"
+    tables: tuple
+    figures: tuple
+    why: bool
+    rewards: tuple
+    levels: tuple
+
+def _wanted(tables, figures, everything, why, rewards, levels):
+    "What the options ask for; where they leave something open, all of it"
+    from dqsstn.ablations import LEVELS
+    from dqsstn.report import FIGURES, TABLES
+    from dqsstn.rewards import REWARDS
+    tables = TABLES if everything else numbers(tables, "--table", TABLES)
+    figures = FIGURES if everything else numbers(figures, "--figure", FIGURES)
+    if not (tables or figures or why):
+        raise InputError("name what to reproduce: --all, --table 1,2, --figure 3,4 or --why")
+    rewards = numbers(rewards, "--rewards", tuple(REWARDS)) or PAPER_REWARDS
+    levels = numbers(levels, "--levels", LEVELS) or LEVELS
+    return _Wanted(tables, figures, why, rewards, levels)
+
+# %% ../nbs/07d_cli_study.ipynb #b5f31bfe
 def study_items(
     source: DataSource,  # photos
     test_split: str,  # the split that stands for `test`
@@ -41,76 +66,107 @@ def study_items(
     seed: int,  # of the run: a sample is another one for each seed
 ):  # `dqsstn.data.Items`
     "The photos of a study"
-    return read_photos(replace(source, seed=seed) if source.kind == "sample" else source, dict(test=test_split).get(split, split))
+    if source.kind == "sample": source = replace(source, seed=seed)
+    return read_photos(source, test_split if split == "test" else split)
 
 def study_name(
     source: DataSource,  # photos
 ) -> str:  # for results
     "What the photos of a study are"
     if source.kind != "sample": return source_name(source)
-    if source.seed is not None: raise InputError("--seed: a study has samples of its own for the seeds 0 to N - 1; name N with --seeds")
+    if source.seed is not None:
+        raise InputError("--seed: a study has samples of its own for the seeds 0 to N - 1; name N with --seeds")
     n = sample_settings(source)
     return f"built-in sample, {n['n_train']} training and {n['n_test']} test photos for each seed"
 
 # %% ../nbs/07d_cli_study.ipynb #f74c33f0
-def _plan(jobs, missing, stages, config, lab, workers):
-    "What `reproduce` is about to do, and for how long: printed"
+def _print_plan(jobs, missing, stages, config, lab, workers):
+    "Print what `reproduce` is about to do, and for how long"
     import pandas as pd
     from dqsstn import experiments
     names = dict.fromkeys(job.name for job in jobs)
     todo = [job.name for job in missing]
     seeds = len({job.seed for job in jobs})
-    table = pd.DataFrame({"rows": {name: seeds for name in names}, "missing": {name: todo.count(name) for name in names}})
-    print_table(table, f"{len(jobs)} rows, {len(missing)} of them missing; {sum(map(len, stages[:2]))} networks that they share are to be trained first", "row")
+    rows, shared = pd.DataFrame({"rows": dict.fromkeys(names, seeds)}), sum(map(len, stages[:2]))
+    rows["missing"] = [todo.count(name) for name in names]
+    print_table(rows, f"{len(jobs)} rows, {len(missing)} of them missing; "
+                f"{shared} networks that they share are to be trained first", "row")
     if not missing: return
-    rates, n = experiments.speed(config), {split: len(lab.items(split, 0)) for split in ("fit", "valid", "test")}
+    rates = experiments.speed(config)
+    n = {split: len(lab.items(split, 0)) for split in ("fit", "valid", "test")}
     seconds = sum(experiments.seconds_of(*step, rates, n) for stage in stages for step in stage)
+    minutes = max(1, seconds / 60 / workers)
     typer.echo(f"{rates[0]:.0f} images a second in training and {rates[1]:.0f} in a forward pass, measured just now: "
-               f"about {max(1, seconds / 60 / workers):.0f} minutes with {workers} at a time")
+               f"about {minutes:.0f} minutes with {workers} at a time")
+
+# %% ../nbs/07d_cli_study.ipynb #2910cf7d
+def _engine(name, address):
+    "(number of workers, whether on a GPU) → engine of `run_jobs`; None: processes of this machine"
+    if name == "local":
+        if address: raise InputError("--address: names a Ray cluster; say --engine ray, too")
+        return None
+    import_extra("ray", "ray")
+    from dqsstn.scale import on_ray
+    def engine(workers, gpu):
+        if gpu: return partial(on_ray, address=address, workers=None, gpu=1 / workers)
+        return partial(on_ray, address=address, workers=workers, gpu=0)
+    return engine
+
+# %% ../nbs/07d_cli_study.ipynb #7da77cb9
+def _make_rows(missing, stages, lab, workers, about, out, engine_of):
+    "Make the missing rows of a study, each added to its table when it is there"
+    from dqsstn import experiments
+    from dqsstn.learner import choose_device
+    workers, engine = min(workers, max(map(len, stages))) or 1, None
+    if engine_of and missing:
+        gpu = choose_device(missing[0].config.device).type == "cuda"
+        engine = engine_of(workers, gpu)
+    experiments.run_jobs(missing, lab, out / "results.csv", workers, about, progress=True, engine=engine)
 
 def _print_report(csv, out=None):
-    "The tables of a study, as text"
+    "Print the tables of a study"
     from dqsstn import experiments, report, results
     rows = experiments.read_rows(csv)
     if len(rows): typer.echo(results.caption(rows))
     for title, table in report.tables_of(rows, report.read_times(csv)).items():
         typer.echo(f"\n{title}")
         for k in range(0, len(table.columns), 6): print_table(table.iloc[:, k : k + 6], None, "")
-    if out: typer.echo(f"{out / 'tables.md'}: these tables\n{csv}: every number, with where it comes from\n{out / 'figures'}: figures")
+    if not out: return
+    typer.echo(f"{out / 'tables.md'}: these tables")
+    typer.echo(f"{csv}: every number, with where it comes from")
+    typer.echo(f"{out / 'figures'}: figures")
 
-# %% ../nbs/07d_cli_study.ipynb #2910cf7d
-def _engine(name, address):
-    "From the rows made side by side (on a GPU: on each) to an engine of `run_jobs`; None: local processes"
-    if name == "local" and address: raise InputError("--address: names a Ray cluster; say --engine ray, too")
-    if name == "local": return None
-    import_extra("ray", "ray")  # what is missing shows now
-    from dqsstn.scale import on_ray
-    return lambda workers, gpu: partial(on_ray, address=address, workers=None if gpu else workers, gpu=1 / workers if gpu else 0)
-
-# %% ../nbs/07d_cli_study.ipynb #ab4cea68
+# %% ../nbs/07d_cli_study.ipynb #a77fe94e
 _study = partial(typer.Option, rich_help_panel="What to reproduce")
 
+_StudyFolder = Annotated[Path, typer.Option(metavar="DIR", help="The folder of the study: new, or one to go on with.")]
+_Tables = Annotated[list[str] | None, _study("--table", metavar="LIST", help="Tables of the paper: 1,2,3,4.")]
+_Figures = Annotated[list[str] | None, _study("--figure", metavar="LIST", help="Figures of the paper: 3,4,5,6,7.")]
+_Everything = Annotated[bool, _study("--all", help="All of these.")]
+_Why = Annotated[bool, _study("--why", help="What the gain is made of, and competitors: not part of --all.")]
+_Rewards = Annotated[list[str] | None, _study(
+    metavar="LIST", help="Only these agents in Table 1: discrete_iou,combined. Default: all five.")]
+_Levels = Annotated[list[str] | None, _study(
+    metavar="LIST", help="Only these IoUs in Figure 4: 0.1,0.5,0.9. Default: 0.05 to 1.0, 20 of them.")]
+_Seeds = Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="Repetitions: seeds 0 to N - 1.")]
+_Config = Annotated[str | None, config_option(default="Default: study for the sample, paper for photos.")]
+_TestSplit = Annotated[str, typer.Option(metavar="NAME", help="The split to test on.")]
+_Workers = Annotated[int | None, typer.Option(
+    "--jobs", min=1, metavar="N", help="Rows made side by side. Default: one for each CPU core; 1 on a GPU.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and how long it would take.")]
+_Engine = Annotated[Literal["local", "ray"], typer.Option(
+    help="Where rows are made: by processes of this machine, or as tasks of Ray.")]
+_Address = Annotated[str | None, typer.Option(
+    metavar="HOST:PORT", help="A Ray cluster. Default: one on this machine, as long as it is needed.")]
+
+# %% ../nbs/07d_cli_study.ipynb #ab4cea68
 @app.command("reproduce")
 @with_source
 def _reproduce(
-    ctx: typer.Context,
-    source: DataSource,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the study: new, or one to go on with.")],
-    tables: Annotated[list[str] | None, _study("--table", metavar="LIST", help="Tables of the paper: 1,2,3,4.")] = None,
-    figures: Annotated[list[str] | None, _study("--figure", metavar="LIST", help="Figures of the paper: 3,4,5,6,7.")] = None,
-    everything: Annotated[bool, _study("--all", help="All of these.")] = False,
-    why: Annotated[bool, _study("--why", help="What the gain is made of, and competitors: not part of --all.")] = False,
-    rewards: Annotated[list[str] | None, _study(metavar="LIST", help="Only these agents in Table 1: discrete_iou,combined. Default: all five.")] = None,
-    levels: Annotated[list[str] | None, _study(metavar="LIST", help="Only these IoUs in Figure 4: 0.1,0.5,0.9. Default: 0.05 to 1.0, 20 of them.")] = None,
-    n_seeds: Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="Repetitions: seeds 0 to N - 1.")] = 3,
-    config: Annotated[str | None, typer.Option(metavar="NAME|FILE", autocompletion=complete_config, help=f"A configuration: {', '.join(CONFIGS)}, or a JSON file of fields. "
-                                               "Default: study for the sample, paper for photos.")] = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="The split to test on.")] = "val",
-    workers: Annotated[int | None, typer.Option("--jobs", min=1, metavar="N", help="Rows made side by side. Default: one for each CPU core; 1 on a GPU.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and how long it would take.")] = False,
-    engine: Annotated[Literal["local", "ray"], typer.Option(help="Where rows are made: by processes of this machine, or as tasks of Ray.")] = "local",
-    address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A Ray cluster. Default: one on this machine, as long as it is needed.")] = None,
-    settings: _Settings = None,
+    ctx: typer.Context, source: DataSource, out: _StudyFolder, tables: _Tables = None, figures: _Figures = None,
+    everything: _Everything = False, why: _Why = False, rewards: _Rewards = None, levels: _Levels = None,
+    n_seeds: _Seeds = 3, config: _Config = None, split: _TestSplit = "val", workers: _Workers = None,
+    dry_run: _DryRun = False, engine: _Engine = "local", address: _Address = None, settings: Settings = None,
 ):
     """Make the tables and figures of the paper. Interrupted, it goes on where it was; complete, it only reports.
 
@@ -119,41 +175,48 @@ def _reproduce(
     load_library()
     from dqsstn import competitors, experiments, report
     from dqsstn.learner import choose_device, new_net
-    from dqsstn.ablations import LEVELS
-    from dqsstn.rewards import REWARD_NEEDS
-    tables = report.TABLES if everything else numbers(tables, "--table", report.TABLES)
-    figures = report.FIGURES if everything else numbers(figures, "--figure", report.FIGURES)
-    if not (tables or figures or why): raise InputError("name what to reproduce: --all, --table 1,2, --figure 3,4 or --why")
-    on = _engine(engine, address)
-    chosen = override(load_config(config or ("study" if source.kind == "sample" else "paper")), settings or [])
+    wanted, engine_of = _wanted(tables, figures, everything, why, rewards, levels), _engine(engine, address)
+    config = config or ("study" if source.kind == "sample" else "paper")
+    chosen, csv = override(load_config(config), settings or []), out / "results.csv"
     photos = experiments.check_study(out, chosen, f"{study_name(source)}, split {split}")
     device = choose_device(chosen.device)
     workers = workers or (os.cpu_count() if device.type == "cpu" else 1)
-    lab = experiments.Lab(partial(study_items, source, split), out / "weights", source.kind == "sample", source.skip_bad)
-    per_seed = [report.study_jobs(replace(chosen, seed=seed), tables, figures, why, numbers(rewards, "--rewards", tuple(REWARD_NEEDS)) or tuple(REWARD_NEEDS),
-                                  numbers(levels, "--levels", LEVELS) or LEVELS) for seed in range(n_seeds)]
-    jobs, rows = [job for seed in per_seed for job in seed], experiments.read_rows(out / "results.csv")
+    items = partial(study_items, source, split)
+    lab = experiments.Lab(items, out / "weights", source.kind == "sample", source.skip_bad)
+    per_seed = [report.study_jobs(replace(chosen, seed=seed), *wanted) for seed in range(n_seeds)]
+    jobs, rows = [job for seed in per_seed for job in seed], experiments.read_rows(csv)
     if jobs: new_net(chosen, 2, "classifier", device)  # what is wrong with the network shows now
     missing = experiments.missing_jobs(jobs, rows, lab)
     stages = experiments.steps_of(missing, lab)
-    _plan(jobs, missing, stages, chosen, lab, workers)
+    _print_plan(jobs, missing, stages, chosen, lab, workers)
     if dry_run: return
     out.mkdir(parents=True, exist_ok=True)
     write_text(photos + "\n", out / "data.txt")
     save_config(replace(chosen, seed=0), out / "config.json")
     about = dict(data=study_name(source), split=split, command=ctx.meta["dqsstn.command"])
-    workers = min(workers, max(map(len, stages))) or 1
-    experiments.run_jobs(missing, lab, out / "results.csv", workers, about, progress=True, engine=on(workers, device.type == "cuda") if on and missing else None)
-    if why and not (out / "latency.csv").is_file(): competitors.latencies(chosen).to_csv(out / "latency.csv", index=False)
-    if jobs: report.write_report(out / "results.csv", out)
-    _print_report(out / "results.csv", out)
-    report.save_figures(report.figures_of_photos(lab, per_seed[0], lab.items("test", 0), figures), out / "figures")
+    _make_rows(missing, stages, lab, workers, about, out, engine_of)
+    latencies = out / "latency.csv"
+    if why and not latencies.is_file(): competitors.latencies(chosen).to_csv(latencies, index=False)
+    if jobs: report.write_report(csv, out)
+    _print_report(csv, out)
+    figures = report.figures_of_photos(lab, per_seed[0], lab.items("test", 0), wanted.figures)
+    report.save_figures(figures, out / "figures")
 
 # %% ../nbs/07d_cli_study.ipynb #483f2294
+def _print_policies(csv):
+    "Print a table that `evaluate` has written"
+    import pandas as pd
+    from dqsstn.evaluate import policy_table
+    check_csv(csv)
+    rows = pd.read_csv(csv)
+    seeds = ", ".join(map(str, dict.fromkeys(rows.seed)))
+    print_table(policy_table(rows), f"{csv}: seeds {seeds}; in %, mean ± half of the 95 % interval")
+
 @app.command("report")
 def _report_again(
     path: Annotated[Path, typer.Argument(metavar="DIR|CSV", help="The folder of a study, or a table of results.")],
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to write tables.md and figures/. Default: the folder of the study.")] = None,
+    out: Annotated[Path | None, typer.Option(
+        metavar="DIR", help="Where to write tables.md and figures/. Default: the folder of the study.")] = None,
 ):
     """Make the tables and figures of a study again, from its table of results alone.
 
@@ -161,36 +224,39 @@ def _report_again(
     """
     load_library()
     from dqsstn import report
-    from dqsstn.evaluate import policy_table
     csv = path / "results.csv" if path.is_dir() else path
-    if not csv.is_file() or csv.suffix != ".csv": raise InputError(f"{csv}: no table of results; make one with `dqsstn reproduce`")
+    if not csv.is_file() or csv.suffix != ".csv":
+        raise InputError(f"{csv}: no table of results; make one with `dqsstn reproduce`")
     out = out or (path if path.is_dir() else None)
     if out: check_folder(out, "--out")
-    if "details" not in csv.read_text(encoding="utf-8").split("\n", 1)[0].split(","):
-        check_csv(csv)
-        import pandas as pd
-        rows = pd.read_csv(csv)
-        return print_table(policy_table(rows), f"{csv}: seeds {', '.join(map(str, dict.fromkeys(rows.seed)))}; in %, mean ± half of the 95 % interval")
+    columns = csv.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
+    if "details" not in columns: return _print_policies(csv)
     if out: report.write_report(csv, out)
-    _print_report(csv, out)
+    return _print_report(csv, out)
 
 # %% ../nbs/07d_cli_study.ipynb #b73ab5f7
 @app.command("bench")
 def _bench(
     ctx: typer.Context,
-    config: Annotated[str, typer.Option(metavar="NAME|FILE", autocompletion=complete_config, help=f"What to measure: {', '.join(CONFIGS)}, or a JSON file of fields.")] = "demo",
-    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Measurements of loop, ceilings and alternatives.")] = 20,
-    more: Annotated[bool, typer.Option("--more", help="Also other precisions, compiled, and how the speed grows.")] = False,
-    alone: Annotated[bool, typer.Option("--alone", help="Leave out the alternatives: stable-baselines3, and pixels in the memory.")] = False,
-    json_file: _JsonFile = None,
-    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Add a row for each case to a table.")] = None,
-    settings: _Settings = None,
+    config: Annotated[str, config_option("What to measure")] = "demo",
+    repeats: Annotated[int, typer.Option(
+        min=1, metavar="N", help="Measurements of loop, ceilings and alternatives.")] = 20,
+    more: Annotated[bool, typer.Option(
+        "--more", help="Also other precisions, compiled, and how the speed grows.")] = False,
+    alone: Annotated[bool, typer.Option(
+        "--alone", help="Leave out the alternatives: stable-baselines3, and pixels in the memory.")] = False,
+    json_file: JsonFile = None,
+    csv_file: Annotated[Path | None, typer.Option(
+        "--csv", metavar="FILE", help="Add a row for each case to a table.")] = None,
+    settings: Settings = None,
 ):
-    """Measure how fast this machine trains an agent: against the least that its networks cost here, and against other tools.
+    """Measure how fast this machine trains an agent, against what its networks cost alone and against other tools.
 
-    Example: [bold]dqsstn bench --json bench.json[/bold]; on a GPU [bold]dqsstn bench --config paper --set batch_size=256,precision=bf16,compile=true[/bold]
+    Example: [bold]dqsstn bench --json bench.json[/bold];
+    on a GPU [bold]dqsstn bench --config paper --set batch_size=256,precision=bf16,compile=true[/bold]
     """
-    check_file(json_file), check_csv(csv_file, frozenset({"group", "name", "per_second", "command"}))
+    check_file(json_file)
+    check_csv(csv_file, frozenset({"group", "name", "per_second", "command"}))
     chosen = override(load_config(config), settings or [])
     load_library()
     from dqsstn import bench
@@ -199,8 +265,16 @@ def _bench(
     if csv_file: append_rows(rows.assign(command=ctx.meta["dqsstn.command"]), csv_file)
     write_json(bench.summary(rows), json_file)
     if str(json_file) == "-": return
-    table = rows.assign(spread=[f"{low:,.0f} – {high:,.0f}" for low, high in zip(rows.low, rows.high)], per_second=rows.per_second.map("{:,.0f}".format),
-                        warmup_s=rows.warmup_s.map("{:.1f}".format)).set_index("name")[["group", "per_second", "spread", "warmup_s"]]
-    print_table(table, f"{rows.device[0]}, {rows.threads[0]} threads: per second, medians; transitions, images for the parts", "case")
+    _print_cases(rows)
     print_table(bench.bench_table(rows), None, "")
-    if not (alone or bench.has_sb3()): typer.echo("stable-baselines3: not installed; pip install 'dqsstn[rl]' to compare")
+    if not (alone or bench.has_sb3()):
+        typer.echo("stable-baselines3: not installed; pip install 'dqsstn[rl]' to compare")
+
+def _print_cases(rows):
+    "Print the speed of every case of a measurement"
+    spread = [f"{low:,.0f} – {high:,.0f}" for low, high in zip(rows.low, rows.high)]
+    shown = rows.assign(spread=spread, per_second=rows.per_second.map("{:,.0f}".format),
+                        warmup_s=rows.warmup_s.map("{:.1f}".format))
+    shown = shown.set_index("name")[["group", "per_second", "spread", "warmup_s"]]
+    title = f"{rows.device[0]}, {rows.threads[0]} threads: per second, medians; transitions, images for the parts"
+    print_table(shown, title, "case")

@@ -35,16 +35,27 @@ def photo_table(
 ) -> pd.DataFrame:  # one row per photo
     "Everything that is counted, per photo"
     bank, rows = env.bank, torch.arange(len(env.bank), device=env.device)
-    pred = p_final.argmax(1)
-    whole = whole_image(rows)
+    pred, pred_both = p_final.argmax(1), ((p_whole + p_final) / 2).argmax(1)
+    top1, whole = pred == bank.labels, whole_image(rows)
     columns = dict(
-        top1=pred == bank.labels, top2=(pred == bank.labels) | (pred == bank.second), any=bank.present[rows, pred],
-        top1_both_views=((p_whole + p_final) / 2).argmax(1) == bank.labels, prediction=pred, label=bank.labels,
+        top1=top1, top2=top1 | (pred == bank.second), any=bank.present[rows, pred],
+        top1_both_views=pred_both == bank.labels, prediction=pred, label=bank.labels,
         iou_before=iou(window(whole), bank.salient_boxes), iou_after=iou(window(theta), bank.salient_boxes))
-    return pd.DataFrame({"name": [item.name for item in bank.items]} | {k: v.cpu().numpy() for k, v in columns.items()})
+    names = {"name": [item.name for item in bank.items]}
+    return pd.DataFrame(names | {k: v.cpu().numpy() for k, v in columns.items()})
 
 # %% ../nbs/04c_evaluate.ipynb #ca81cf41
 IOU_BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # bins of initial IoU, Fig. 3
+
+def _bin_means(photos):
+    "Photos and means in each of the bins of initial IoU; None where a bin is empty"
+    groups = np.clip(np.digitize(photos.iou_before, IOU_BINS[1:-1]), 0, 4)
+    bins = []
+    for b in range(5):
+        part = photos[groups == b]
+        values = {k: 100 * float(part[k].mean()) if len(part) else None for k in ("top1", "iou_before", "iou_after")}
+        bins.append(dict(low=IOU_BINS[b], high=IOU_BINS[b + 1], n=len(part)) | values)
+    return bins
 
 def summarize(
     photos: pd.DataFrame,  # from `photo_table`
@@ -52,18 +63,14 @@ def summarize(
     baseline: pd.DataFrame | None = None,  # the baseline's photos, to count images won and lost
 ) -> dict:  # percentages, and Fig. 3's five bins
     "The numbers of one policy and one seed"
-    mean = {k: 100 * float(photos[k].mean()) for k in ("top1", "top2", "any", "top1_both_views", "iou_before", "iou_after")}
-    reachable = oracle_after - mean["iou_before"]
-    mean["oracle_share"] = 100 * (mean["iou_after"] - mean["iou_before"]) / reachable if reachable > 0 else None
+    columns = ("top1", "top2", "any", "top1_both_views", "iou_before", "iou_after")
+    mean = {k: 100 * float(photos[k].mean()) for k in columns}
+    gain, reachable = mean["iou_after"] - mean["iou_before"], oracle_after - mean["iou_before"]
+    mean["oracle_share"] = 100 * gain / reachable if reachable > 0 else None
     if baseline is not None:
-        mean |= dict(won=int((photos.top1 & ~baseline.top1).sum()), lost=int((~photos.top1 & baseline.top1).sum()))
-    groups = np.clip(np.digitize(photos.iou_before, IOU_BINS[1:-1]), 0, 4)
-    bins = []
-    for b in range(5):
-        part = photos[groups == b]
-        values = {k: 100 * float(part[k].mean()) if len(part) else None for k in ("top1", "iou_before", "iou_after")}
-        bins.append(dict(low=IOU_BINS[b], high=IOU_BINS[b + 1], n=len(part)) | values)
-    return mean | dict(bins=bins)
+        won, lost = photos.top1 & ~baseline.top1, ~photos.top1 & baseline.top1
+        mean |= dict(won=int(won.sum()), lost=int(lost.sum()))
+    return mean | dict(bins=_bin_means(photos))
 
 # %% ../nbs/04c_evaluate.ipynb #f856e1bc
 class Evaluation(NamedTuple):
@@ -74,8 +81,27 @@ class Evaluation(NamedTuple):
     n_images: int
     seed: int
 
-TRAINED_ON = ("fit", "train", "trainval")  # splits whose names say that the run was trained on them: measured all the same
+TRAINED_ON = ("fit", "train", "trainval")  # splits whose names say that the run was trained on them
 
+def _check_classes(items, run):
+    "An `InputError` if photos have other classes than the run"
+    if tuple(items.classes) == run.classes: return
+    here, there = next((a, b) for a, b in zip_longest(items.classes, run.classes) if a != b)
+    raise InputError(f"{items.name}: its classes differ from those the run was trained on: {here!r}, "
+                     f"where the run has {there!r}; measure it on photos with its own classes")
+
+def _tables(env, thetas, classifiers):
+    "For each policy its table per photo, and its numbers, under its classifier"
+    whole = {net: probabilities(net, env) for net in set(classifiers.values())}
+    photos = {}
+    for policy, net in classifiers.items():
+        def final_view(index, theta=thetas[policy]): return theta[index]
+        final = whole[net] if policy == "baseline" else probabilities(net, env, final_view)
+        photos[policy] = photo_table(env, thetas[policy], whole[net], final)
+    oracle = 100 * float(photos["greedy_oracle"].iou_after.mean())
+    return photos, {policy: summarize(table, oracle, photos["baseline"]) for policy, table in photos.items()}
+
+# %% ../nbs/04c_evaluate.ipynb #447b6cb7
 def evaluate(
     run: Run,  # trained
     items: Items,  # the split to measure on
@@ -83,27 +109,16 @@ def evaluate(
     progress: bool = False,  # show a bar while decoding
 ) -> Evaluation:
     "Measure every policy with its own classifier, and with the mixed one where there is one"
-    if tuple(items.classes) != run.classes:
-        here, there = next((a, b) for a, b in zip_longest(items.classes, run.classes) if a != b)
-        raise InputError(f"{items.name}: its classes differ from those the run was trained on: {here!r}, where the run has {there!r}; measure it on photos with its own classes")
+    _check_classes(items, run)
     env = make_env(make_bank(items, run.config, skip_bad, progress), run.config)
     if (known := overlap_message(env.bank, run.seen)) and items.name not in TRAINED_ON:
         raise InputError(f"{items.name}: the run was trained on {known}; measure it on photos that it has not seen")
     rows = torch.arange(len(env.bank), device=env.device)
     thetas = {p: windows_of(run, env, p, "evaluation")(rows) for p in POLICIES}
-
-    def tables(classifier_of):
-        whole = {net: probabilities(net, env) for net in {classifier_of(p) for p in POLICIES}}
-        out = {}
-        for p in POLICIES:
-            net = classifier_of(p)
-            final = whole[net] if p == "baseline" else probabilities(net, env, lambda index: thetas[p][index])
-            out[p] = photo_table(env, thetas[p], whole[net], final)
-        oracle = 100 * float(out["greedy_oracle"].iou_after.mean())
-        return out, {p: summarize(out[p], oracle, out["baseline"]) for p in POLICIES}
-
-    photos, policies = tables(lambda p: run.classifiers[p])
-    mixture = tables(lambda p: run.classifiers["mixture"])[1] if "mixture" in run.classifiers else {}
+    photos, policies = _tables(env, thetas, {p: run.classifiers[p] for p in POLICIES})
+    mixture = {}
+    if "mixture" in run.classifiers:
+        mixture = _tables(env, thetas, dict.fromkeys(POLICIES, run.classifiers["mixture"]))[1]
     return Evaluation(policies, mixture, photos, len(env.bank), run.config.seed)
 
 # %% ../nbs/04c_evaluate.ipynb #9443674f
@@ -112,13 +127,17 @@ def check_comparable(
     names: list[str | Path],  # their folders
 ):
     "An `InputError` unless the runs are different seeds of one configuration"
-    first = asdict(runs[0].config)
-    for i, (run, name) in enumerate(zip(runs, names)):
+    first, seeds = asdict(runs[0].config), {}
+    for run, name in zip(runs, names):
         for key, value in asdict(run.config).items():
             if key != "seed" and value != first[key]:
-                raise InputError(f"{name}: {key} is {value}, but {first[key]} in {names[0]}; evaluate only seeds together")
-        twin = next((n for r, n in zip(runs[:i], names) if r.config.seed == run.config.seed), None)
-        if twin: raise InputError(f"{name}: has the seed of {twin}, {run.config.seed}; an interval over seeds needs different ones")
+                raise InputError(f"{name}: {key} is {value}, but {first[key]} in {names[0]}; "
+                                 "evaluate only seeds together")
+        seed = run.config.seed
+        if seed in seeds:
+            raise InputError(f"{name}: has the seed of {seeds[seed]}, {seed}; "
+                             "an interval over seeds needs different ones")
+        seeds[seed] = name
 
 # %% ../nbs/04c_evaluate.ipynb #969ff349
 def mean_of(
@@ -138,31 +157,41 @@ def make_results(
     split: str,  # which of them
 ) -> dict:  # follows `RESULTS_SCHEMA`
     "The numbers of one or several seeds, with where they come from"
-    merge = lambda parts: {p: mean_of([q[p] for q in parts]) | dict(per_seed=[q[p] for q in parts]) for p in parts[0]}
+    def merge(parts):
+        per_seed = {policy: [part[policy] for part in parts] for policy in parts[0]}
+        return {policy: mean_of(numbers) | dict(per_seed=numbers) for policy, numbers in per_seed.items()}
     run, mixtures = runs[0], [e.mixture for e in evaluations]
-    return dict(version=run.provenance["version"], code=run.provenance["code"], data=data, split=split, n_images=evaluations[0].n_images,
-                arch=run.config.arch, device=run.provenance["device"], seeds=[e.seed for e in evaluations],
-                config=asdict(run.config), policies=merge([e.policies for e in evaluations]),
-                **(dict(mixture=merge(mixtures)) if all(mixtures) else {}))
+    about = {key: run.provenance.get(key, "") for key in ("version", "results_version", "commit")}
+    results = dict(
+        **about, data=data, split=split, n_images=evaluations[0].n_images, arch=run.config.arch,
+        device=run.provenance["device"], seeds=[e.seed for e in evaluations], config=asdict(run.config),
+        policies=merge([e.policies for e in evaluations]))
+    return results | dict(mixture=merge(mixtures)) if all(mixtures) else results
 
 # %% ../nbs/04c_evaluate.ipynb #f3300a69
+def _object(optional=(), **properties):
+    "Schema of an object with these keys and no others"
+    required = [key for key in properties if key not in optional]
+    return dict(type="object", required=required, additionalProperties=False, properties=properties)
+
+def _array(items, **limits): return dict(type="array", items=items, **limits)
+
+_text, _number, _count = dict(type="string"), dict(type="number"), dict(type="number", minimum=0)
 _percent = dict(type=["number", "null"], minimum=0, maximum=100)
-_share = dict(type=["number", "null"])  # of the oracle's gain: negative for a policy that loses IoU, above 100 for one that beats it
-_bin = dict(type="object", required=["low", "high", "n", "top1", "iou_before", "iou_after"], additionalProperties=False, properties=dict(
-    low=dict(type="number"), high=dict(type="number"), n=dict(type="number", minimum=0), top1=_percent, iou_before=_percent, iou_after=_percent))
-_numbers = dict(top1=_percent, top2=_percent, any=_percent, top1_both_views=_percent, iou_before=_percent, iou_after=_percent,
-                oracle_share=_share, won=dict(type="number"), lost=dict(type="number"), bins=dict(type="array", items=_bin, minItems=5, maxItems=5))
-_seed = dict(type="object", required=list(_numbers), properties=_numbers, additionalProperties=False)
-_policy = dict(type="object", required=[*_numbers, "per_seed"], additionalProperties=False,
-               properties=_numbers | dict(per_seed=dict(type="array", minItems=1, items=_seed)))
-_policies = dict(type="object", required=list(POLICIES), additionalProperties=False, properties={p: _policy for p in POLICIES})
+_share = dict(type=["number", "null"])  # of the oracle's gain: below 0 if IoU is lost, above 100 if it beats the oracle
+_bin = _object(low=_number, high=_number, n=_count, top1=_percent, iou_before=_percent, iou_after=_percent)
+_numbers = dict(
+    top1=_percent, top2=_percent, any=_percent, top1_both_views=_percent, iou_before=_percent, iou_after=_percent,
+    oracle_share=_share, won=_number, lost=_number, bins=_array(_bin, minItems=5, maxItems=5))
+_policy = _object(**_numbers, per_seed=_array(_object(**_numbers), minItems=1))
+_policies = _object(**dict.fromkeys(POLICIES, _policy))
 RESULTS_SCHEMA = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dqsstn results", "type": "object", "additionalProperties": False,
-    "required": ["version", "code", "data", "split", "n_images", "arch", "device", "seeds", "config", "policies"],
-    "properties": dict(version=dict(type="string"), code=dict(type="string"), data=dict(type="string"), split=dict(type="string"),
-                       n_images=dict(type="integer", minimum=1), arch=dict(type="string"), device=dict(type="string"),
-                       seeds=dict(type="array", items=dict(type="integer"), minItems=1), config=dict(type="object"),
-                       policies=_policies, mixture=_policies)}
+    "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dqsstn results",
+} | _object(
+    version=_text, results_version=_text, commit=_text, data=_text, split=_text,
+    n_images=dict(type="integer", minimum=1), arch=_text, device=_text,
+    seeds=_array(dict(type="integer"), minItems=1), config=dict(type="object"),
+    policies=_policies, mixture=_policies, optional=("mixture",))
 
 # %% ../nbs/04c_evaluate.ipynb #85b74bc6
 def result_rows(
@@ -170,19 +199,24 @@ def result_rows(
     command: str = "",  # that makes them again
 ) -> pd.DataFrame:  # one row per policy and seed
     "Results as rows with their provenance, to be kept in a CSV"
-    about = {k: results[k] for k in ("data", "split", "n_images", "arch", "device", "version", "code")}
+    whence = ("data", "split", "n_images", "arch", "device", "version", "results_version", "commit")
+    settings = ("view_size", "agent", "reward", "epochs", "pretrain_epochs", "classifier_epochs")
     columns = ("top1", "top2", "any", "top1_both_views", "iou_before", "iou_after", "oracle_share", "won", "lost")
-    about |= {k: results["config"][k] for k in ("view_size", "agent", "reward", "epochs", "pretrain_epochs", "classifier_epochs")}
-    rows = [about | dict(policy=p, seed=seed, **{k: one[k] for k in columns}, small_n=one["bins"][0]["n"], small_top1=one["bins"][0]["top1"],
-                         command=command) for p, v in results["policies"].items() for seed, one in zip(results["seeds"], v["per_seed"])]
-    return pd.DataFrame(rows)
+    about = {k: results[k] for k in whence} | {k: results["config"][k] for k in settings}
+    def row(policy, seed, numbers):
+        small = numbers["bins"][0]
+        return about | dict(policy=policy, seed=seed) | {k: numbers[k] for k in columns} | dict(
+            small_n=small["n"], small_top1=small["top1"], command=command)
+    return pd.DataFrame([row(policy, seed, numbers) for policy, parts in results["policies"].items()
+                         for seed, numbers in zip(results["seeds"], parts["per_seed"])])
 
 def append_rows(
     rows: pd.DataFrame,  # from `result_rows`
     path: Path,  # CSV file
 ):
     "Add rows to a table of results; what it holds stays as it is"
-    if path.is_file() and path.stat().st_size: rows = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False), rows])
+    if path.is_file() and path.stat().st_size:
+        rows = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False), rows])
     write_text(rows.to_csv(index=False), path)
 
 # %% ../nbs/04c_evaluate.ipynb #c0fbcb56
@@ -190,14 +224,17 @@ def policy_table(
     rows: pd.DataFrame,  # from `result_rows`, or a CSV of them
 ) -> pd.DataFrame:  # one row per policy, text "mean ± half-width"
     "The table of a comparison: mean and 95 % interval over the seeds"
-    names = dict(top1="Top-1", top2="Top-2", any="Any", top1_both_views="Top-1, both views", small_top1="Top-1, IoU < 0.2",
-                 iou_before="IoU before", iou_after="IoU after", oracle_share="of oracle's gain")
-    return pd.DataFrame({title: {p: plus_minus(rows[rows.policy == p][k]) for p in POLICIES} for k, title in names.items()})
+    names = dict(
+        top1="Top-1", top2="Top-2", any="Any", top1_both_views="Top-1, both views", small_top1="Top-1, IoU < 0.2",
+        iou_before="IoU before", iou_after="IoU after", oracle_share="of oracle's gain")
+    def column(k): return {p: plus_minus(rows[rows.policy == p][k]) for p in POLICIES}
+    return pd.DataFrame({title: column(k) for k, title in names.items()})
 
 # %% ../nbs/04c_evaluate.ipynb #c7ea431c
 def markdown_table(
     table: pd.DataFrame,  # of texts
 ) -> str:  # Markdown
     "A table as Markdown, for pages and the README"
-    rows = [["", *table.columns], ["---"] + ["--:"] * len(table.columns), *([f"`{name}`", *cells] for name, *cells in table.itertuples())]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    ruler = ["---"] + ["--:"] * len(table.columns)
+    lines = [["", *table.columns], ruler, *([str(name), *cells] for name, *cells in table.itertuples())]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

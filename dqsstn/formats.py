@@ -6,7 +6,6 @@
 __all__ = ['VOC_HOST', 'VOC_ARCHIVES', 'coco_items', 'yolo_items', 'boxes_items', 'download_voc']
 
 # %% ../nbs/00c_formats.ipynb #783af5d0
-import json
 import math
 import tempfile
 from collections import defaultdict
@@ -19,19 +18,9 @@ from torch.hub import download_url_to_file
 from dqsstn.data import (
     MEND, Item, Items, box_area, collect_items, duplicates, has_area, make_item, photo_size, read_split, upright_size,
 )
-from .files import InputError, brief, refusing, unpack_archive
+from .files import InputError, brief, read_json, refusing, unpack_archive
 
 # %% ../nbs/00c_formats.ipynb #9b596c88
-def _read_json(path):
-    "Content of a JSON file; a key that stands twice in one object, of which one would be lost, is refused"
-    def unique(pairs):
-        out = dict(pairs)
-        if len(out) < len(pairs):
-            raise ValueError(f"{brief.repr(duplicates(key for key, _ in pairs)[0])} stands there twice")
-        return out
-    with refusing(path, 'no JSON file', 'name the right file'):
-        return json.loads(Path(path).read_bytes(), object_pairs_hook=unique)
-
 def _finite(values, n):
     "`values`, if they are a list of `n` finite numbers"
     if isinstance(values, list) and len(values) == n and all(map(_is_finite, values)): return values
@@ -80,7 +69,7 @@ def _coco_objects(annotations, number_of):
 # %% ../nbs/00c_formats.ipynb #689219b2
 def _read_coco(path, folder):
     "(classes, {category id: label}, {image id: (name, path, entry)}, {image id: annotations}) of a COCO file"
-    data, annotations = _read_json(path), defaultdict(list)
+    data, annotations = read_json(path), defaultdict(list)
     with refusing(path, "not COCO's detection format", 'name a file with images, annotations and categories'):
         categories = sorted(_by_id(data['categories'], 'categories', path).values(), key=lambda c: c['id'])
         classes = _class_names([c['name'] for c in categories], path)
@@ -199,7 +188,7 @@ def boxes_items(
             wanted = f"split {split} of {', '.join(map(str, years))}"
             raise InputError(f"{json_file}: no photo of {wanted}; choose from those there ({there})")
         return collect_items(entries, make, classes, split, False, json_file)
-    data = _read_json(json_file)
+    data = read_json(json_file)
     with refusing(json_file, 'not a file of boxes', 'name the right file'):
         if not isinstance(data['classes'], list): raise ValueError("'classes' is no list")
         classes = _class_names(data['classes'], json_file)

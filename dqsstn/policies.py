@@ -30,7 +30,7 @@ def with_generators(
     theta_of: ThetaOf,  # draws from `generators`
     *generators: torch.Generator,  # which belong to the state of a training
 ) -> ThetaOf:  # the same
-    "`theta_of`, saying what it draws from, so that a training which looks through it can be resumed"
+    "`theta_of`, with the generators that it draws from noted on it, so that a training can be resumed"
     theta_of.generators = generators
     return theta_of
 
@@ -53,20 +53,26 @@ def random_policy(
     rng: torch.Generator,  # on the environment's device
 ) -> PolicyFn:
     "Every action with the same probability"
-    return lambda env, state: torch.randint(env.n_actions, (len(state.index),), generator=rng, device=env.device)
+    def act(env, state):
+        return torch.randint(env.n_actions, (len(state.index),), generator=rng, device=env.device)
+    return act
 
 def zoom_policy(
     n_zooms: int,  # how often to zoom into the centre before doing nothing
 ) -> PolicyFn:
     "`zoom_in` for `n_zooms` steps, then `identity`"
-    return lambda env, state: torch.full_like(state.index, env.actions.index("zoom_in" if state.t < n_zooms else "identity"))
+    def act(env, state):
+        name = "zoom_in" if state.t < n_zooms else "identity"
+        return torch.full_like(state.index, env.actions.index(name))
+    return act
 
 def agent_policy(
     q_net: nn.Module,  # trained
     precision: str = "fp32",  # of its forward pass
 ) -> PolicyFn:
     "The action with the highest Q-value"
-    return lambda env, state: q_values(q_net, env.render(state), precision).argmax(1)
+    def act(env, state): return q_values(q_net, env.render(state), precision).argmax(1)
+    return act
 
 # %% ../nbs/03d_policies.ipynb #9d4ca9b0
 class Episode(NamedTuple):
@@ -90,7 +96,8 @@ def play(
         thetas.append(state.theta)
     thetas = torch.stack(thetas, 1)
     boxes = env.bank.salient_boxes[index].repeat_interleave(thetas.shape[1], 0)
-    return Episode(index, torch.stack(actions, 1), thetas, iou(window(thetas.flatten(0, 1)), boxes).view(thetas.shape[:2]))
+    ious = iou(window(thetas.flatten(0, 1)), boxes).view(thetas.shape[:2])
+    return Episode(index, torch.stack(actions, 1), thetas, ious)
 
 # %% ../nbs/03d_policies.ipynb #923b1129
 def fitted_windows(
@@ -122,9 +129,11 @@ def final_windows(
     batch_size: int = 256,  # photos at once
     precision: str = "fp32",  # of the agent's forward pass
 ) -> ThetaOf:  # index → final window
-    "Where `policy` looks at the end of its episodes; played once for all photos (`random`: anew whenever asked)"
+    "Where `policy` looks at the end of its episodes; played once for all photos (`random`: again for each request)"
     if policy == "baseline": return whole_image
-    if policy == "random": return with_generators(lambda index: play(env, index, random_policy(rng)).thetas[:, -1], rng)
+    if policy == "random":
+        def by_chance(index): return play(env, index, random_policy(rng)).thetas[:, -1]
+        return with_generators(by_chance, rng)
     if policy == "fitted_window": thetas = fitted_windows(env.bank.salient_boxes)
     else:
         act = {"center_zoom": zoom_policy(n_zooms), "greedy_oracle": greedy_action,

@@ -5,7 +5,7 @@ become MathML, so that a page fetches nothing; the sidebar is that of _quarto.ym
 import html
 import re
 import shutil
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -99,6 +99,8 @@ def markdown(pages, address, taken):
     md.core.ruler.push("site_links", partial(site_links, pages, address))
     return lambda source: md.render(source)
 
+PICTURES = {"image/png", "image/gif", "image/svg+xml"}
+
 class CellOptions(Preprocessor):
     "Reads the `#|` options of code cells as Quarto does: what is hidden, labels, captions and alternative texts"
     def preprocess_cell(self, cell, resources, index):
@@ -110,7 +112,7 @@ class CellOptions(Preprocessor):
         if options.get("output") == "false": cell.outputs = []
         if options.get("code-fold") == "true": fold(cell, yaml.safe_load(options.get("code-summary", "Code")))
         text = {key: yaml.safe_load(options[key]) for key in ("fig-cap", "fig-alt", "tbl-cap") if key in options}
-        label, pictures = options.get("label", ""), [o for o in cell.outputs if {"image/png", "image/gif"} & o.get("data", {}).keys()]
+        label, pictures = options.get("label", ""), [o for o in cell.outputs if PICTURES & o.get("data", {}).keys()]
         for output in pictures: as_figure(output, label if output is pictures[0] else "", text.get("fig-alt", ""), text.get("fig-cap", "") if output is pictures[-1] else "")
         if label and not pictures and cell.outputs: cell.id = label
         if "tbl-cap" in text: cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/markdown": f"*{text['tbl-cap']}*"}))
@@ -133,9 +135,14 @@ class Body(HTMLExporter):
 
 def as_figure(output, label, alt, caption):
     "Turn a picture among the outputs into a figure with a caption; a wide one, which a phone lets the reader move"
-    kind = "image/gif" if "image/gif" in output.data else "image/png"
-    data = output.data[kind].replace("\n", "")
-    width = Image.open(BytesIO(b64decode(data))).width
+    kind, = PICTURES & output.data.keys()
+    if kind == "image/svg+xml":
+        drawing = output.data[kind]
+        width = float(re.search(r'<svg[^>]* width="([\d.]+)pt"', drawing)[1]) * 96 / 72
+        data = b64encode(drawing.encode()).decode()
+    else:
+        data = output.data[kind].replace("\n", "")
+        width = Image.open(BytesIO(b64decode(data))).width
     opening = f"""<figure{f' id="{label}"' * bool(label)}{' class="wide"' * (width > 500)}>"""
     note = f"<figcaption>{html.escape(caption)}</figcaption>" * bool(caption)
     output.data = {"text/html": f'{opening}<img src="data:{kind};base64,{data}" alt="{html.escape(alt)}">{note}</figure>'}

@@ -6,13 +6,13 @@ In a test file:
 
     @pytest.mark.parametrize("case, words", table.cases("photos", {"a text file called .jpg": ["x.jpg"], …}))
     def test_photos(case, words):
-        case.refused(refused("predict run x.jpg", *words))  # or case.left_out(message), or case.works("what the right result is")
+        case.refused(refused("predict run x.jpg", *words))  # or left_out(message), or works("the right result")
 
     def test_table(): table.check()
 
-A case fails if its row differs from the committed one, `test_table` if the file holds rows that no case declares: so any selection of
-tests can be run alone. What stands in parentheses may differ: it is the text of other libraries. `DQSSTN_UPDATE=1 pytest tests` writes the
-table anew.
+A case fails if its row differs from the committed one, `test_table` if the file holds rows that no case declares. So
+any selection of tests can be run alone. Text in parentheses may differ: it comes from other libraries.
+`DQSSTN_UPDATE=1 pytest tests` writes the table again.
 """
 import csv
 import os
@@ -30,10 +30,13 @@ UPDATE = os.environ.get("DQSSTN_UPDATE") == "1"
 def read_rows():
     "The committed table: (test file, group, case) → (outcome, message)"
     if not CSV.exists(): return {}
-    with open(CSV, encoding="utf-8", newline="") as f: return {tuple(r[k] for k in FIELDS[:3]): tuple(r[k] for k in FIELDS[3:]) for r in csv.DictReader(f)}
+    with open(CSV, encoding="utf-8", newline="") as f:
+        rows = [tuple(row[k] for k in FIELDS) for row in csv.DictReader(f)]
+    return {row[:3]: row[3:] for row in rows}
 
 def write_rows(rows):
-    with open(CSV, "w", encoding="utf-8", newline="") as f: csv.writer(f, lineterminator="\n").writerows([FIELDS, *((*k, *v) for k, v in rows.items())])
+    lines = [FIELDS, *((*key, *values) for key, values in rows.items())]
+    with open(CSV, "w", encoding="utf-8", newline="") as f: csv.writer(f, lineterminator="\n").writerows(lines)
 
 def without_parentheses(text):
     while text != (text := re.sub(r"\([^()]*\)", "", text)): pass
@@ -51,7 +54,7 @@ class Case:
     def _record(self, outcome, message):
         "Compare with the committed row, or replace it"
         row = outcome, message.strip().removeprefix("dqsstn: ").replace(f"{Path.cwd()}{os.sep}", "")
-        if UPDATE: return write_rows(read_rows() | {self.key: row})
+        if UPDATE: write_rows(read_rows() | {self.key: row})
         committed = read_rows().get(self.key)
         assert committed, f"{self.key}: not in {CSV.name}; run the tests with DQSSTN_UPDATE=1"
         assert [*map(without_parentheses, row)] == [*map(without_parentheses, committed)]
@@ -67,14 +70,20 @@ class Table:
 
     def cases(self, group, named):
         "Parameters (case, *values) of a test function; `named` holds the values by the case's name"
-        return [pytest.param(self.case(group, name), *(values if isinstance(values, tuple) else (values,)), id=name) for name, values in named.items()]
+        def parameter(name, values):
+            if not isinstance(values, tuple): values = (values,)
+            return pytest.param(self.case(group, name), *values, id=name)
+        return [parameter(name, values) for name, values in named.items()]
 
     def check(self):
         "No case twice, and no row in the table without its case"
         keys, rows = [case.key for case in self.declared], read_rows()
         assert len(set(keys)) == len(keys)
-        if UPDATE: write_rows({k: rows[k] for k in sorted([*(k for k in rows if k[0] != self.tests), *keys], key=lambda k: k[0]) if k in rows})
-        else: assert [k for k in rows if k[0] == self.tests] == keys
+        if UPDATE:
+            others = [key for key in rows if key[0] != self.tests]
+            ordered = sorted([*others, *keys], key=lambda key: key[0])
+            write_rows({key: rows[key] for key in ordered if key in rows})
+        else: assert [key for key in rows if key[0] == self.tests] == keys
 
 def refused(line, *words, cache=None):
     "The message of a refused command line, after checking that it is one line and that every file is as it was"

@@ -26,12 +26,10 @@ from dqsstn.env import (
     State, ViewEnv, box_in_view, compose, coverage, greedy_action, homogeneous, identity_theta, invert, iou, mirror,
     paper_actions, render, sign_of_change, theta_from_window, translation, window, zoom,
 )
-from dqsstn.statistics import from_hex, to_hex
-from dqsstn.qnet import ReplayMemory, all_actions_loss, epsilon, epsilon_greedy, q_target, td_loss
-from dqsstn.statistics import compare
-from dqsstn.rewards import Measurement, all_action_rewards, make_reward, measure
 from dqsstn.evaluate import IOU_BINS, photo_table, summarize
-from dqsstn.statistics import interval
+from dqsstn.qnet import ReplayMemory, all_actions_loss, epsilon, epsilon_greedy, q_target, td_loss
+from dqsstn.rewards import Measurement, all_action_rewards, make_reward, measure
+from dqsstn.statistics import compare, from_hex, interval, to_hex
 from dqsstn.train import TDLoss
 
 few = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -72,7 +70,8 @@ def test_compose_is_the_matrix_product(a, b, c):
     close(compose(compose(a, B), C), compose(a, homogeneous(compose(b, C))))
     close(compose(a, torch.eye(3)), a)
     close(compose(identity_theta(4).double(), B), b)
-    close(compose(a[:, None], B), torch.stack([torch.stack([compose(x, y) for y in B]) for x in a]))  # every a with every b
+    pairs = torch.stack([compose(x, y) for x in a for y in B])
+    close(compose(a[:, None], B), pairs.view(4, 4, 2, 3))  # every a with every b
 
 @given(transforms(), transforms())
 @few
@@ -115,7 +114,7 @@ def test_windows_and_boxes_in_view(seen, boxes, flip):
 @few
 def test_moves_and_zooms(seen, flip, move_px, factor, zooms):
     actions = paper_actions(move_px, factor, zoom_out=True)
-    matrix = lambda name: actions.matrices[actions.index(name)].double()
+    def matrix(name): return actions.matrices[actions.index(name)].double()
     start = theta = theta_from_window(seen, flip)
     for _ in range(zooms): theta = compose(theta, matrix("zoom_in"))
     centre, side = (seen[:, :2] + seen[:, 2:]) / 2, seen[:, 2:] - seen[:, :2]
@@ -126,7 +125,9 @@ def test_moves_and_zooms(seen, flip, move_px, factor, zooms):
     seen_right = torch.where(flip, -1, 1)
     for name, way in dict(left=(-seen_right, 0), right=(seen_right, 0), up=(0, -1), down=(0, 1)).items():
         moved = window(compose(theta, matrix(name)))
-        for axis in (0, 1): close(moved[:, axis::2], at[:, axis::2] + (way[axis] * step[:, axis])[:, None], 1e-5)
+        for axis in (0, 1):
+            shift = (way[axis] * step[:, axis])[:, None]
+            close(moved[:, axis::2], at[:, axis::2] + shift, 1e-5)
     for there, back in (("left", "right"), ("up", "down"), ("zoom_in", "zoom_out"), ("identity", "identity")):
         close(compose(compose(start, matrix(there)), matrix(back)), start, 1e-5)
     close(compose(start, translation(0.3, -0.2) @ translation(-0.1, 0.5)), compose(start, translation(0.2, 0.3)), 1e-5)
@@ -139,7 +140,9 @@ def bank_of(boxes, photos=None):
     "What an environment needs of an `ImageBank`"
     return Bank(device="cpu", salient_boxes=boxes, gather=lambda index: photos[index])
 
-@given(windows(widest=1.5), flips, st.lists(st.lists(st.integers(0, 5), min_size=4, max_size=4), max_size=12), st.sampled_from(["iou", "coverage"]))
+action_rows = st.lists(st.lists(st.integers(0, 5), min_size=4, max_size=4), max_size=12)  # one action for each episode
+
+@given(windows(widest=1.5), flips, action_rows, st.sampled_from(["iou", "coverage"]))
 @few
 def test_episodes_are_products_of_matrices(boxes, flip, actions, name):
     env = ViewEnv(bank_of(boxes.float()), paper_actions(move_px=12), horizon=max(len(actions), 1), overlap=name)
@@ -162,7 +165,7 @@ def test_episodes_are_products_of_matrices(boxes, flip, actions, name):
 @given(windows(widest=0.9), flips, tensors(3, low=-40, high=40), st.sampled_from([8, 13, 32]))
 @few
 def test_a_slope_is_rendered_exactly(seen, flip, slope, size):
-    "Bilinear sampling of a photo whose brightness is linear in x and y gives the very slope, wherever the window lies inside"
+    "Bilinear sampling of a photo whose brightness is linear in x and y gives the very slope, in any window inside it"
     inside = (seen - seen[:, [0, 1, 0, 1]]) + (seen[:, [0, 1, 0, 1]] / 2 * 0.9 - 0.05)
     assume((inside.abs() < 0.95).all())
     def brightness(x, y): return 128 + slope[0] * x + slope[1] * y
@@ -198,7 +201,8 @@ def test_iou_is_one_for_the_same_box_alone(box, side, change):
     close(iou(box, other), coverage(other, box))
     apart = box + (box[:, 2] - box[:, 0] + change)
     assert iou(box, apart) == 0 and coverage(box, apart) == 0
-    assert iou(box, box[:, [0, 1, 0, 1]]) == 0 and iou(box[:, [0, 1, 0, 1]], box[:, [0, 1, 0, 1]]) == 0  # no area, no overlap
+    point = box[:, [0, 1, 0, 1]]
+    assert iou(box, point) == 0 and iou(point, point) == 0  # no area, no overlap
 
 @given(arrays(np.int64, (2, 4), elements=st.integers(0, 12)))
 @few
@@ -216,7 +220,8 @@ def test_iou_counts_squares(corners):
 class Ring(RuleBasedStateMachine):
     "A `ReplayMemory` beside a deque of its transitions"
     @initialize(capacity=st.sampled_from([7, 12, 1, 2, 20]))
-    def empty(self, capacity): self.memory, self.certain, self.made = ReplayMemory(capacity, "photos"), deque(maxlen=capacity), 0
+    def empty(self, capacity):
+        self.memory, self.certain, self.made = ReplayMemory(capacity, "photos"), deque(maxlen=capacity), 0
 
     @rule(n=st.sampled_from([1, 2, 3, 5, 8, 0, 25]), done=st.booleans())
     def add(self, n, done):
@@ -250,7 +255,8 @@ class Ring(RuleBasedStateMachine):
     @invariant()
     def holds_the_latest_in_order(self):
         if not hasattr(self, "memory"): return  # before `empty`
-        rows, n, start = self.memory.rows, len(self.memory), self.memory.position if len(self.memory) == self.memory.capacity else 0
+        rows, n = self.memory.rows, len(self.memory)
+        start = self.memory.position if n == self.memory.capacity else 0
         held = list(zip(rows.index[:n].tolist(), rows.done[:n].tolist()))
         assert n == len(self.certain) and held[start:] + held[:start] == list(self.certain)
 
@@ -276,7 +282,8 @@ def test_epsilon(n, more, end, decay):
     now, later = epsilon(n, end, decay), epsilon(n + more, end, decay)
     assert end <= later <= now <= epsilon(0, end, decay) == pytest.approx(1)
     assert now == pytest.approx(end + (1 - end) * math.e ** (-n / decay))  # Eq. 2
-    assert later - end == pytest.approx((now - end) * (epsilon(more, 0, decay)), abs=1e-12)  # the rest shrinks by the same share in the same time
+    shrunk = epsilon(more, 0, decay)  # the rest shrinks by the same share in the same time
+    assert later - end == pytest.approx((now - end) * shrunk, abs=1e-12)
     assert epsilon(10**9, end, decay) == pytest.approx(end)
 
 @given(tensors(12, 6), shares, shares, seeds)
@@ -342,28 +349,32 @@ def test_loss_of_all_actions(b, n_actions, seed):
 @given(st.booleans(), st.booleans(), shares, seeds)
 @few
 def test_td_loss_of_two_networks(double, bootstrap, gamma, seed):
-    config, g = dataclasses.replace(CONFIGS["demo"], double_dqn=double, bootstrap_at_horizon=bootstrap, gamma=gamma), generator(seed)
+    options = dict(double_dqn=double, bootstrap_at_horizon=bootstrap, gamma=gamma)
+    config, g = dataclasses.replace(CONFIGS["demo"], **options), generator(seed)
     net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(12), nn.Linear(12, 6))
     net[1].running_mean.normal_(generator=g)
     loss = TDLoss(net, config)
     with torch.no_grad():
         for p in loss.target_net.parameters(): p.normal_(generator=g)
     views, next_views = torch.randn(2, 5, 3, 2, 2, generator=g)
-    action, reward, done = torch.randint(6, (5,), generator=g), torch.randn(5, generator=g), torch.rand(5, generator=g) < 0.4
+    action, reward = torch.randint(6, (5,), generator=g), torch.randn(5, generator=g)
+    done = torch.rand(5, generator=g) < 0.4
     q = net.train()(views)
     value = loss(q, action, reward, next_views, done)
     assert net.training and not any(p.requires_grad for p in loss.target_net.parameters())
     net.eval()
     total = 0.0
     for i in range(5):  # one by one: in eval mode no view depends on its company
-        with torch.no_grad(): judged, own = loss.target_net(next_views[i : i + 1])[0], net(next_views[i : i + 1])[0]
+        with torch.no_grad(): judged, own = (q_net(next_views[i : i + 1])[0] for q_net in (loss.target_net, net))
         future = judged[(own if double else judged).argmax()].item() if bootstrap or not done[i] else 0.0
         total += huber(q[i, action[i]].item() - reward[i].item() - gamma * future) / 5
     close(value, total, 1e-4)
 
 # --- rewards
 
-@given(tensors(2, 6, low=0, high=1), tensors(2, 6, low=0, high=9), arrays(np.int64, (2, 6), elements=st.integers(0, 1)), tensors(3))
+corrects = arrays(np.int64, (2, 6), elements=st.integers(0, 1))
+
+@given(tensors(2, 6, low=0, high=1), tensors(2, 6, low=0, high=9), corrects, tensors(3))
 @few
 def test_rewards_by_their_definitions(ious, losses, correct, numbers):
     alpha, beta, scale = numbers.tolist()
@@ -371,14 +382,17 @@ def test_rewards_by_their_definitions(ious, losses, correct, numbers):
     for i in range(6):
         (old, new), (loss, new_loss), (was, now) = ious[:, i].tolist(), losses[:, i].tolist(), correct[:, i].tolist()
         rose = 1 if new - old > 1e-6 else -1 if new - old < -1e-6 else 0
-        expected = dict(continuous_loss=loss - new_loss, discrete_accuracy=now - was, continuous_iou=new - old, discrete_iou=rose,
-                        combined=alpha * (loss - new_loss) + beta * rose)
+        expected = dict(continuous_loss=loss - new_loss, discrete_accuracy=now - was, continuous_iou=new - old,
+                        discrete_iou=rose, combined=alpha * (loss - new_loss) + beta * rose)
         for name, value in expected.items():
             reward = make_reward(name, alpha, beta, scale)
             assert reward(before, after)[i].item() == pytest.approx(scale * value, abs=1e-6), name
-            assert reward(after, before)[i].item() == pytest.approx(-scale * value, abs=1e-6), name  # going back costs what going brought
+            back = reward(after, before)[i].item()  # going back costs what going brought
+            assert back == pytest.approx(-scale * value, abs=1e-6), name
 
-@given(windows(widest=1.5), st.lists(st.integers(0, 5), max_size=6), st.sampled_from(["continuous_iou", "discrete_iou"]))
+closed_form = st.sampled_from(["continuous_iou", "discrete_iou"])
+
+@given(windows(widest=1.5), st.lists(st.integers(0, 5), max_size=6), closed_form)
 @few
 def test_rewards_of_all_actions_are_those_of_steps(boxes, sequence, name):
     env, reward = ViewEnv(bank_of(boxes.float()), paper_actions(move_px=12)), make_reward(name)
@@ -388,21 +402,25 @@ def test_rewards_of_all_actions_are_those_of_steps(boxes, sequence, name):
     for action in range(6):
         after = env.step(state, torch.full((4,), action))
         close(rewards[:, action], reward(measure(env, state, reward), measure(env, after, reward)), 1e-6)
-        assert (sign_of_change(env.iou(state), env.iou(after)) == make_reward("discrete_iou")(Measurement(env.iou(state)), Measurement(env.iou(after)))).all()
+        by_reward = make_reward("discrete_iou")(Measurement(env.iou(state)), Measurement(env.iou(after)))
+        assert (sign_of_change(env.iou(state), env.iou(after)) == by_reward).all()
 
 @given(seeds)
 @settings(few, max_examples=15)
 def test_classifier_rewards_by_their_definitions(seed):
     g = generator(seed)
-    bank = bank_of(identity_theta(3).flatten(1)[:, :4], torch.randint(0, 256, (3, 3, 8, 8), generator=g, dtype=torch.uint8))
+    photos = torch.randint(0, 256, (3, 3, 8, 8), generator=g, dtype=torch.uint8)
+    bank = bank_of(identity_theta(3).flatten(1)[:, :4], photos)
     bank.labels = torch.randint(4, (3,), generator=g)
     env, net = ViewEnv(bank, view_size=4), nn.Sequential(nn.Flatten(), nn.BatchNorm1d(48), nn.Linear(48, 4))
     before = env.reset(range(3))
     after = env.step(before, torch.tensor([0, 4, 3]))
-    with torch.no_grad(): p = [net.eval()(env.render(state)).softmax(1) for state in (before, after)]
+    with torch.no_grad(): old, new = (net.eval()(env.render(state)).softmax(1) for state in (before, after))
     net.train()
-    expected = dict(continuous_loss=[math.log(q[i, y]) - math.log(o[i, y]) for o, q in [p] for i, y in enumerate(bank.labels)],
-                    discrete_accuracy=[float(q[i].argmax() == y) - float(o[i].argmax() == y) for o, q in [p] for i, y in enumerate(bank.labels)])
+    labelled = list(enumerate(bank.labels))
+    correct = [(float(old[i].argmax() == y), float(new[i].argmax() == y)) for i, y in labelled]
+    expected = dict(continuous_loss=[math.log(new[i, y]) - math.log(old[i, y]) for i, y in labelled],
+                    discrete_accuracy=[now - was for was, now in correct])
     for name, values in expected.items():
         reward = make_reward(name)
         close(reward(measure(env, before, reward, net), measure(env, after, reward, net)), torch.tensor(values), 1e-5)
@@ -451,7 +469,9 @@ def test_metrics_are_those_of_scikit_learn(case, final):
         mine = (groups == b).to_numpy()
         assert part["n"] == mine.sum()
         if mine.any(): assert part["top1"] == pytest.approx(100 * accuracy_score(label[mine], prediction[mine]))
-    for name in ("top1", "iou_before", "iou_after"): assert sum(p["n"] * p[name] for p in numbers["bins"] if p["n"]) / 12 == pytest.approx(numbers[name])
+    for name in ("top1", "iou_before", "iou_after"):
+        total = sum(part["n"] * part[name] for part in numbers["bins"] if part["n"])
+        assert total / 12 == pytest.approx(numbers[name])
 
 @given(arrays(bool, st.integers(0, 70)))
 @few
@@ -473,12 +493,14 @@ def rows_of(masks):
 def test_comparison(masks):
     masks = [m[:, : min(len(m[0]) for m in masks)] for m in masks]
     d = compare(rows_of(masks), "A", "B")
-    def difference(pair): return 100 * (accuracy_score(np.ones(len(pair[0])), pair[0]) - accuracy_score(np.ones(len(pair[1])), pair[1]))
-    assert d.per_seed == pytest.approx([difference(pair) for pair in masks], abs=1e-9) and d.mean == pytest.approx(np.mean(d.per_seed), abs=1e-9)
+    def accuracy(mask): return 100 * accuracy_score(np.ones(len(mask)), mask)
+    assert d.per_seed == pytest.approx([accuracy(one) - accuracy(other) for one, other in masks], abs=1e-9)
+    assert d.mean == pytest.approx(np.mean(d.per_seed), abs=1e-9)
     for pair, p in zip(masks, d.p):
         (_, won), (lost, _) = confusion_matrix(pair[1], pair[0], labels=[False, True])
         n, k = won + lost, max(won, lost)
-        assert p == pytest.approx(min(1, 2 * sum(math.comb(n, i) for i in range(k, n + 1)) / 2**n))  # McNemar's exact test
+        tail = sum(math.comb(n, i) for i in range(k, n + 1)) / 2**n
+        assert p == pytest.approx(min(1, 2 * tail))  # McNemar's exact test
     assert d.won - d.lost == pytest.approx(sum(d.per_seed) * len(masks[0][0]) / 100)
     assert d.low - 1e-9 <= d.mean <= d.high + 1e-9 or len(masks) > 1
     back = compare(rows_of([pair[::-1] for pair in masks]), "A", "B")
@@ -495,7 +517,9 @@ def test_bootstrap_has_the_width_of_the_normal_interval(n, won, lost):
     assert (d.high - d.low) / 2 == pytest.approx(half, rel=0.12)
     assert d.smallest == pytest.approx(2.8 / 1.96 * half, rel=0.08)  # power 80 % at the level of 5 %
 
-@given(st.lists(st.floats(0, 100), min_size=2, max_size=8).filter(lambda x: max(x) - min(x) > 1e-3), st.floats(0.5, 0.99))
+samples = st.lists(st.floats(0, 100), min_size=2, max_size=8).filter(lambda x: max(x) - min(x) > 1e-3)
+
+@given(samples, st.floats(0.5, 0.99))
 @few
 def test_interval_of_means(values, level):
     mean, half = interval(values, level)
@@ -504,9 +528,13 @@ def test_interval_of_means(values, level):
 
 # --- configurations
 
-FIELD_VALUES = {name: st.from_type(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
-                for name, field in Config.__pydantic_fields__.items()}
-FIELD_VALUES |= {name: values.filter(math.isfinite) for name, values in FIELD_VALUES.items() if Config.__pydantic_fields__[name].annotation is float}
+def values_of(field):
+    "Any valid value of a field of a configuration"
+    kind = field.annotation
+    values = st.from_type(Annotated[kind, *field.metadata] if field.metadata else kind)
+    return values.filter(math.isfinite) if kind is float else values
+
+FIELD_VALUES = {name: values_of(field) for name, field in Config.__pydantic_fields__.items()}
 FIELD_VALUES["memory_limit_gb"] = st.none() | st.floats(0, exclude_min=True)
 TEXTS = ("arch", "weights", "device")
 
@@ -514,8 +542,10 @@ TEXTS = ("arch", "weights", "device")
 def configs(draw, text=st.text()):
     "Any valid configuration"
     values = draw(st.fixed_dictionaries(FIELD_VALUES | dict.fromkeys(TEXTS, text) | dict(weights=st.none() | text)))
-    if values["agent"] == "all_actions": values |= dict(gamma=0.0, reward=draw(st.sampled_from(["discrete_iou", "continuous_iou"])))
-    if values["classifier_training"] == "joint": values |= dict(classifier_epochs=values["epochs"], classifier_schedule="constant", sampler="shuffle")
+    if values["agent"] == "all_actions":
+        values |= dict(gamma=0.0, reward=draw(st.sampled_from(["discrete_iou", "continuous_iou"])))
+    if values["classifier_training"] == "joint":
+        values |= dict(classifier_epochs=values["epochs"], classifier_schedule="constant", sampler="shuffle")
     return Config(**values)
 
 @given(configs())

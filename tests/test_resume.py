@@ -1,4 +1,4 @@
-"""Training that was stopped, killed, or could not write: it goes on to the very same bits, or says in one line what is wrong."""
+"""Training that was stopped, killed, or could not write goes on to the very same bits, or says what is wrong."""
 import errno
 import json
 import random
@@ -14,16 +14,20 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, SMALL, TINY, call, contents, make_voc, photo, start
+from fastai.callback.core import Callback
 from filelock import FileLock
 from recording import Table, refused
 from safetensors import SafetensorError
 
-from dqsstn import train
+from dqsstn import runs
+from dqsstn.backbones import create_net, save_weights
 from dqsstn.checkpoint import Checkpoints, before, read_checkpoint, write_checkpoint
 from dqsstn.config import CONFIGS, override
+from dqsstn.env import ViewEnv
+from dqsstn.evaluate import evaluate
 from dqsstn.files import InputError
+from dqsstn.runs import load_run, train_run
 from dqsstn.sample import sample_items
-from dqsstn.backbones import create_net, save_weights
 
 sys.path.insert(0, str(ROOT/"scripts"))
 from soak import soak
@@ -92,15 +96,17 @@ def last_refused(line, *words):
     return message
 
 @pytest.mark.parametrize("case, key, value", table.cases(group, {
-    "made with another learning rate": ("lr", 0.5), "by another version": ("version", "0.0.0"), "by another program": ("code", "0" * 12),
+    "made with another learning rate": ("lr", 0.5), "by another version": ("version", "0.0.0"),
+    "by a program whose results differ": ("results_version", "0.1.1"),
     "by another PyTorch": ("torch", "1.0"), "on another kind of device": ("device", "cuda")}))
 def test_another_training(stopped, case, key, value):
     path = stopped/"checkpoint"/"classifier.pt"
     state = read_checkpoint(path)
     write_checkpoint(state | dict(identity=state["identity"] | {key: value}), path)
     before(path).unlink()
-    message = last_refused("train --resume run", "classifier.pt", f"made with {key}={value}, not {key}={state['identity'][key]}")
-    case.refused(message.replace(str(state["identity"][key]), "…"))  # which changes with every commit
+    own = state["identity"][key]
+    message = last_refused("train --resume run", "classifier.pt", f"made with {key}={value}, not {key}={own}")
+    case.refused(message.replace(str(own), "…"))  # which changes with every commit
 
 def test_other_photos(stopped, case=table.case(group, "with other photos")):
     message = last_refused(f"train --resume run --sample --seed 5 {TINY}", "classifier.pt", "photos for training=")
@@ -120,17 +126,20 @@ def test_photos_that_were_moved_and_changed(folder):
     assert Path("run/results.json").is_file()
 
 @pytest.mark.parametrize("case, damage", table.cases(group, {
-    "a checkpoint that is cut off": "torn", "an empty checkpoint": "empty", "a checkpoint that would run code": "malicious"}))
+    "a checkpoint that is cut off": "torn", "an empty checkpoint": "empty",
+    "a checkpoint that would run code": "malicious"}))
 def test_damaged_checkpoints(stopped, case, damage):
     path = stopped/"checkpoint"/"classifier.pt"
     class Attack:
         def __reduce__(self): return (Path.touch, (Path("attacked"),))
     if damage == "malicious": torch.save(dict(identity=Attack()), path)
-    else: path.write_bytes(path.read_bytes()[:1000 * (damage == "torn")])
+    else: path.write_bytes(path.read_bytes()[:1000 if damage == "torn" else 0])
     case.refused(last_refused("train --resume run", "classifier.pt: damaged", "anew"))
     assert not Path("attacked").exists()
 
-def test_damaged_checkpoint_after_a_whole_one(stopped, run, case=table.case(group, "a damaged checkpoint, and the one before it")):
+one_before = table.case(group, "a damaged checkpoint, and the one before it")
+
+def test_damaged_checkpoint_after_a_whole_one(stopped, run, case=one_before):
     path = stopped/"checkpoint"/"classifier.pt"
     shutil.copy(path, before(path))
     path.write_bytes(path.read_bytes()[:1000])
@@ -138,12 +147,16 @@ def test_damaged_checkpoint_after_a_whole_one(stopped, run, case=table.case(grou
     assert (stopped/"q_net.safetensors").read_bytes() == (run/"q_net.safetensors").read_bytes()
     case.works("goes on from the one before, to the same bits")
 
+NO_SOURCE = dict.fromkeys(("voc", "coco", "images", "yolo"))
+OTHER_VERSION = json.dumps(dict(config=dict(gama=1), source=NO_SOURCE, split="", command=""))
+
 @pytest.mark.parametrize("case, text", table.cases(group, {
     "an empty training.json": "", "a list in training.json": "[]", "a training.json that lacks everything": "{}",
-    "a training.json of another version": '{"config": {"gama": 1}, "source": {"voc": null, "coco": null, "images": null, "yolo": null}, "split": "", "command": ""}'}))
+    "a training.json of another version": OTHER_VERSION}))
 def test_damaged_plan(stopped, case, text):
     (stopped/"checkpoint"/"training.json").write_text(text)
-    case.refused(last_refused("train --resume run", "training.json", "gama" if "gama" in text else "not what `dqsstn train` wrote"))
+    said = "gama" if text == OTHER_VERSION else "not what `dqsstn train` wrote"
+    case.refused(last_refused("train --resume run", "training.json", said))
 
 def test_other_weights(folder, case=table.case(group, "with another file of weights than it was begun with")):
     nets = [create_net("small_cnn", 10) for _ in range(2)]
@@ -172,47 +185,54 @@ def test_completed_by_another_process_meanwhile(stopped, monkeypatch):
     assert not Path("run/checkpoint/training.json").exists() and not Path("run/q_net.safetensors").exists()
 
 def test_one_process_at_a_time(stopped, case=table.case(group, "while another process is at it")):
-    with FileLock(stopped/"checkpoint"/"lock"): case.refused(last_refused("train --resume run", "run: another process is training there"))
+    with FileLock(stopped/"checkpoint"/"lock"):
+        case.refused(last_refused("train --resume run", "run: another process is training there"))
 
 def test_read_only_folder(stopped, monkeypatch, case=table.case(group, "in a folder that is read-only")):
     def acquire(self, **_): raise OSError(errno.EROFS, "Read-only file system")
     monkeypatch.setattr(FileLock, "acquire", acquire)
     case.refused(last_refused("train --resume run", "checkpoint: cannot be written (Read-only file system)"))
 
+TOO_MUCH_FOR_THE_GPU = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity …"
+TOO_MUCH_FOR_PYTORCH = ("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: "
+                        "you tried to allocate 9 bytes.")
+
 @pytest.mark.parametrize("case, error", table.cases("memory and disk", {
-    "too little memory on the GPU": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity …"),
-    "too little memory in the machine": MemoryError(), "too little memory in the machine, as PyTorch says it": RuntimeError(
-        "[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")}))
+    "too little memory on the GPU": torch.OutOfMemoryError(TOO_MUCH_FOR_THE_GPU),
+    "too little memory in the machine": MemoryError(),
+    "too little memory in the machine, as PyTorch says it": RuntimeError(TOO_MUCH_FOR_PYTORCH)}))
 def test_too_little_memory(folder, monkeypatch, case, error):
     def fit(*_, **__): raise error
-    monkeypatch.setattr(train, "fit_classifier", fit)
+    monkeypatch.setattr(runs, "fit_classifier", fit)
     message = call(f"{TRAIN} --out run", code=2).stderr.splitlines()[-1]
     assert "not enough memory" in message and "--set batch_size=N" in message
     case.refused(message)
 
-def test_too_little_memory_for_evaluation(run, folder, monkeypatch, case=table.case("memory and disk", "a batch of evaluation that does not fit on the GPU")):
+large_batch = table.case("memory and disk", "a batch of evaluation that does not fit on the GPU")
+
+def test_too_little_memory_for_evaluation(run, folder, monkeypatch, case=large_batch):
     whole = call(["evaluate", str(run), "--sample", "--json", "-"]).stdout
-    render = train.ViewEnv.render
+    render = ViewEnv.render
     def hungry(env, state):
         if len(state.index) > 8: raise torch.OutOfMemoryError("CUDA out of memory")
         return render(env, state)
-    monkeypatch.setattr(train.ViewEnv, "render", hungry)
+    monkeypatch.setattr(ViewEnv, "render", hungry)
     parts = call(["evaluate", str(run), "--sample", "--json", "-"]).stdout
     agent = [json.loads(text)["policies"]["agent"]["iou_after"] for text in (whole, parts)]
     assert agent[0] == pytest.approx(agent[1])
     case.works("halves the batch until it fits: the same numbers")
 
-def until(process, path):
-    "Wait until a process has made a file"
-    while process.poll() is None and not path.is_file(): pass
-    assert process.poll() is None, process.communicate()
-
-def test_stopped_by_ctrl_c(folder):
-    process = start(*TRAIN.split(), "--out", "run")
-    until(process, Path("run/checkpoint/agent.pt"))
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
-    assert process.returncode == 130 and err.splitlines()[-1] == "dqsstn: stopped; go on with dqsstn train --resume run"
+def test_stopped_by_ctrl_c(folder, monkeypatch):
+    "Pressed when the first checkpoint of the agent has been written"
+    written = []
+    def press(state, path):
+        write_checkpoint(state, path)
+        written.append(path.name)
+        if written.count("agent.pt") == 1: signal.raise_signal(signal.SIGINT)
+    monkeypatch.setattr("dqsstn.checkpoint.write_checkpoint", press)
+    err = call(f"{TRAIN} --out run", code=130).stderr
+    assert err.splitlines()[-1] == "dqsstn: stopped; go on with dqsstn train --resume run"
+    assert written[-2:] == ["agent.pt", "agent.pt"] and written.count("agent.pt") == 2  # once more, to stop there
     state = read_checkpoint(Path("run/checkpoint/agent.pt"))
     assert not state["done"] and state["parts"]["train"]["n_transitions"] > 0  # it did not wait for the end
 
@@ -227,73 +247,88 @@ def test_full_disk(folder, case=table.case("memory and disk", "a disk that fills
     call("train --resume run")
     assert Path("run/results.json").is_file()
 
-def test_full_disk_at_the_end(stopped, monkeypatch, case=table.case("memory and disk", "a disk that fills up while the run is written")):
+full_at_the_end = table.case("memory and disk", "a disk that fills up while the run is written")
+
+def test_full_disk_at_the_end(stopped, monkeypatch, case=full_at_the_end):
     "safetensors has an error of its own for it"
     def full(*_): raise SafetensorError("I/O error: No space left on device (os error 28)")
     with monkeypatch.context() as patch:
         patch.setattr("dqsstn.backbones.save_file", full)
         message = call("train --resume run", code=2).stderr.splitlines()[-1]
-    assert "No space left on device" in message and message.endswith("mend that, and go on with `dqsstn train --resume run`")
+    assert "No space left on device" in message
+    assert message.endswith("mend that, and go on with `dqsstn train --resume run`")
     case.refused(message)
     call("train --resume run")
     assert Path("run/results.json").is_file()
 
 def test_the_joint_classifier_diverges(folder):
     config = override(CONFIGS["demo"], [*FEW, JOINT, "reward=discrete_iou,classifier_lr=1e30,pretrain_epochs=0"])
-    with pytest.raises(InputError, match="the classifier's loss is (nan|inf); train anew with a lower classifier_lr"): train.train_run(config, *few_photos())
+    with pytest.raises(InputError, match="the classifier's loss is (nan|inf); train anew with a lower classifier_lr"):
+        train_run(config, *few_photos())
 
 def test_the_last_update_diverges(folder):
-    config = override(CONFIGS["demo"], [*FEW, "batch_size=64,classifier_lr=1e30,classifier_schedule=constant"])  # one update an epoch
-    with pytest.raises(InputError, match="loss is (nan|inf); train anew with a lower classifier_lr"): train.train_run(config, *few_photos())
+    one_update_an_epoch = "batch_size=64,classifier_lr=1e30,classifier_schedule=constant"
+    config = override(CONFIGS["demo"], [*FEW, one_update_an_epoch])
+    with pytest.raises(InputError, match="loss is (nan|inf); train anew with a lower classifier_lr"):
+        train_run(config, *few_photos())
 
 def test_a_loss_that_is_no_number(folder, case=table.case("numbers", "a learning rate that makes the loss infinite")):
     message = call(f"{TRAIN} --set classifier_lr=1e30 --out run", code=2).stderr.splitlines()[-1]
-    assert re.search(r"epoch 0, update \d+: the .*loss is (nan|inf); .*classifier_lr .run/checkpoint/classifier.failed.pt holds the state", message) and message.startswith("dqsstn: epoch")
+    loss, file = r"the .*loss is (nan|inf); .*classifier_lr", "run/checkpoint/classifier.failed.pt"
+    assert re.match(rf"dqsstn: epoch 0, update \d+: {loss} .{file} holds the state", message)
     assert not read_checkpoint(Path("run/checkpoint/classifier.failed.pt"))["done"]
     case.refused(message)
     again = call("train --resume run", code=2).stderr.splitlines()[-1]
     assert again.split(";")[0] == message.split(";")[0]  # the same at the same place
 
-def state_of(run): return {f"{name}.{k}": v for name, net in {"q_net": run.q_net, **run.classifiers}.items() for k, v in net.state_dict().items()}
+def state_of(run):
+    "Every tensor of a run's networks"
+    nets = {"q_net": run.q_net, **run.classifiers}
+    return {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
 
 def different(one, two):
     "Names of the tensors that two runs do not share"
     one, two = state_of(one), state_of(two)
     return [key for key in one if not torch.equal(one[key], two[key])]
 
-class Unplug(train.Callback):
+class Unplug(Callback):
     "Ends the training after so many transitions of the agent"
     def __init__(self, at): self.at = at
     def after_batch(self):
         if self.training and getattr(self.dls.train, "n_transitions", 0) > self.at: raise KeyboardInterrupt
 
-FEW = ["epochs=2,pretrain_epochs=1,classifier_epochs=2,batch_size=16,view_size=32,source_size=48,horizon=4,mixture=false,dropout=0.3,flip=true,device=cpu"]
-JOINT = "epochs=3,classifier_epochs=3,capacity=160,target_update_every=7,classifier_training=joint,classifier_schedule=constant,reward=combined"
+FEW = ["epochs=2,pretrain_epochs=1,classifier_epochs=2,batch_size=16,view_size=32,source_size=48,horizon=4",
+       "mixture=false,dropout=0.3,flip=true,device=cpu"]
+JOINT = ("epochs=3,classifier_epochs=3,capacity=160,target_update_every=7,"
+         "classifier_training=joint,classifier_schedule=constant,reward=combined")
 
 def few_photos(): return [sample_items(split, n_train=60, n_test=30) for split in ("fit", "valid")]
 
 def test_the_seed_alone_decides(folder):
     def states(): return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
-    config, photos, runs = override(CONFIGS["demo"], FEW), few_photos(), []
+    config, photos, trained = override(CONFIGS["demo"], FEW), few_photos(), []
     for seed in (1, 2):
-        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
+        for seeder in (random.seed, np.random.seed, torch.manual_seed): seeder(seed)
         before = states()
-        runs.append(train.train_run(config, *photos))
+        trained.append(train_run(config, *photos))
         assert states() == before  # the library draws from generators of its own
-    assert different(*runs) == [] and runs[0].metrics.equals(runs[1].metrics)
-    assert different(runs[0], train.train_run(override(config, ["seed=1"]), *photos))
+    assert different(*trained) == [] and trained[0].metrics.equals(trained[1].metrics)
+    assert different(trained[0], train_run(override(config, ["seed=1"]), *photos))
 
 @pytest.mark.gpu
 def test_on_a_gpu_no_further_than_two_runs_from_each_other(folder):
     config, photos, fit = override(CONFIGS["demo"], [*FEW, JOINT, "device=cuda"]), few_photos(), Checkpoints.train
-    def until_some_transitions(self, name, nets, train_it): return fit(self, name, nets, lambda cbs: train_it([*cbs, Unplug(340)]))
-    one, two = (train.train_run(config, *photos) for _ in range(2))
+    def until_some_transitions(self, name, nets, train_it):
+        return fit(self, name, nets, lambda cbs: train_it([*cbs, Unplug(340)]))
+    one, two = (train_run(config, *photos) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Checkpoints, "train", until_some_transitions)
-        train.train_run(config, *photos, keep=(keep := Checkpoints("run/checkpoint", every=0)))
+        train_run(config, *photos, keep=(keep := Checkpoints("run/checkpoint", every=0)))
     keep.release()
-    resumed = train.train_run(config, *photos, keep=Checkpoints("run/checkpoint"))
-    def apart(a, b): return sum(float((v.double() - state_of(b)[k].double()).abs().mean()) for k, v in state_of(a).items())
+    resumed = train_run(config, *photos, keep=Checkpoints("run/checkpoint"))
+    def apart(a, b):
+        pairs = zip(state_of(a).values(), state_of(b).values())
+        return sum(float((v.double() - w.double()).abs().mean()) for v, w in pairs)
     assert apart(resumed, one) <= 2 * apart(one, two) + 1e-9
 
 def forget(*path, value=None):
@@ -328,12 +363,12 @@ PARTS = {
 @pytest.mark.slow
 def test_each_part_of_the_state_matters(folder):
     config, photos = override(CONFIGS["demo"], [*FEW, JOINT]), few_photos()
-    whole, agent_fit = train.train_run(config, *photos), Checkpoints.train
+    whole, agent_fit = train_run(config, *photos), Checkpoints.train
     def until_the_seventh(self, name, nets, fit):  # batch of episodes: the third of the second of three epochs
         return agent_fit(self, name, nets, lambda cbs: fit([*cbs, Unplug(340)]))
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Checkpoints, "train", until_the_seventh)
-        train.train_run(config, *photos, keep=Checkpoints("run/checkpoint", every=0))
+        train_run(config, *photos, keep=Checkpoints("run/checkpoint", every=0))
     same = {}
     for part, change in PARTS.items():
         folder = Path(shutil.copytree("run/checkpoint", f"{part}/checkpoint"))
@@ -341,16 +376,19 @@ def test_each_part_of_the_state_matters(folder):
         assert (state["epoch"], state["parts"]["train"]["position"]) == (1, 2)
         change(state)
         write_checkpoint(state, folder/"agent.pt")
-        resumed = train.train_run(config, *photos, keep=Checkpoints(folder))
+        resumed = train_run(config, *photos, keep=Checkpoints(folder))
         same[part] = not different(resumed, whole) and resumed.metrics.equals(whole.metrics)
     assert [part for part, equal in same.items() if equal] == ["nothing"]
 
-def test_measuring_on_photos_of_the_training(run, folder, case=table.case("numbers", "a test split that holds a training photo under another name")):
+leaked = table.case("numbers", "a test split that holds a training photo under another name")
+
+def test_measuring_on_photos_of_the_training(run, folder, case=leaked):
     "A test split into which a photo of the training has slipped under another name"
     sample, seen = (sample_items(split, n_train=60, n_test=30) for split in ("val", "fit"))
     leaky = replace(sample, items=(sample[0], replace(seen[0], name="other")))
-    with pytest.raises(InputError, match="trained on 1 of its 2 photos, such as other") as refusal: train.evaluate(train.load_run(run), leaky)
+    with pytest.raises(InputError, match="trained on 1 of its 2 photos, such as other") as refusal:
+        evaluate(load_run(run), leaky)
     case.refused(str(refusal.value))
-    assert train.evaluate(train.load_run(run), sample[:2]).n_images == 2
+    assert evaluate(load_run(run), sample[:2]).n_images == 2
 
 def test_table(): table.check()

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SIDEBAR = yaml.safe_load((ROOT/"_quarto.yml").read_text())["website"]["sidebar"]["contents"]
 SOURCES = [name for section in SIDEBAR for name in section["contents"]]
 PAGES = [re.sub(r"^\d+\w*?_", "", Path(name).stem) + ".html" for name in SOURCES]
+pytestmark = pytest.mark.xdist_group("site")  # made and visited once
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # what a page says of itself, once it is there
@@ -50,7 +51,9 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    if not BROWSER: pytest.skip("no Chromium: apt-get install chromium")
+    if not BROWSER:
+        missing = "no page was opened: there is no Chromium (apt-get install chromium)"
+        pytest.fail(missing, pytrace=False) if os.environ.get("DQSSTN_REQUIRE_CHROMIUM") == "1" else pytest.skip(missing)
     from playwright.sync_api import sync_playwright
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
@@ -58,7 +61,7 @@ def browser():
         chromium.close()
 
 @pytest.fixture(scope="module")
-def visits(site, browser):
+def visits(browser, site):  # without a browser no site is made
     "(page, width) → what the page says of itself and what the browser complained about"
     seen = {}
     for width in (1280, 390):
@@ -122,7 +125,7 @@ def test_every_figure_is_described():
     missing = []
     for path in sorted((ROOT/"nbs").glob("*.ipynb")):
         for cell in nbformat.read(path, 4).cells:
-            pictures = {"image/png", "image/gif"} & {kind for out in cell.get("outputs", []) for kind in out.get("data", {})}
+            pictures = {"image/png", "image/gif", "image/svg+xml"} & {kind for out in cell.get("outputs", []) for kind in out.get("data", {})}
             if pictures and not all(re.search(rf"^#\| {option}: .{{10,}}", cell.source, re.M) for option in ("fig-cap", "fig-alt")): missing.append(f"{path.name} {cell.id}")
             missing += [f"{path.name}: {m}" for m in re.findall(r"!\[.{0,10}\]\(", cell.source) if cell.cell_type == "markdown"]
     assert missing == []
