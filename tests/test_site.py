@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SIDEBAR = yaml.safe_load((ROOT/"_quarto.yml").read_text())["website"]["sidebar"]["contents"]
 SOURCES = [name for section in SIDEBAR for name in section["contents"]]
 PAGES = [re.sub(r"^\d+\w*?_", "", Path(name).stem) + ".html" for name in SOURCES]
-pytestmark = pytest.mark.xdist_group("site")  # made and visited once
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # what a page says of itself, once it is there
