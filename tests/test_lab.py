@@ -24,9 +24,11 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 BARS = f"""
 from dataclasses import replace
 from pathlib import Path
-from dqsstn.config import CONFIGS, InputError, override
-from dqsstn.data import sample_items
-from dqsstn.train import make_bank, tqdm, train_run
+from dqsstn.config import CONFIGS, override
+from dqsstn.files import InputError
+from dqsstn.learner import make_bank, tqdm
+from dqsstn.runs import train_run
+from dqsstn.sample import sample_items
 config = override(CONFIGS["demo"], ["{SMALL.split()[1]}", "device=cpu"])
 fit, valid = (sample_items(part, n_train=60, n_test=30) for part in ("fit", "valid"))
 ---
