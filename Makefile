@@ -3,6 +3,8 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 CONSTRAINTS := constraints.txt
+JOBS := 2
+PYTEST := $(PY) -m pytest -q -n $(JOBS) --dist loadgroup --cov --durations 20
 ENV := $(if $(filter file,$(origin PY)),$(VENV)/.development)
 
 .PHONY: help demo test test-all soak gpu-test lab notebooks export docs clean
@@ -15,16 +17,16 @@ demo: $(VENV)/.library  ## the main job on the built-in sample, into demo-run/ (
 	$(VENV)/bin/dqsstn demo --out demo-run
 
 test: $(ENV)  ## export, ruff, notebooks and tests: what a commit must pass
-	$(PY) scripts/run_tests.py
+	$(PYTEST)
 
 test-all: $(ENV)  ## test, and what is slow (with DQSSTN_VOC set, also what needs the photos)
-	$(PY) scripts/run_tests.py --flags "slow $(if $(DQSSTN_VOC),data)"
+	$(PYTEST) --flags "slow $(if $(DQSSTN_VOC),data)"
 
 soak: $(ENV)  ## kill a small training at 25 random moments, resume it each time, compare bit by bit
 	$(PY) scripts/soak.py --kills 25
 
 gpu-test: $(ENV)  ## test, and the cells and tests flagged gpu
-	$(PY) scripts/run_tests.py --flags gpu
+	$(PYTEST) --flags gpu
 
 lab: $(ENV)  ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab --notebook-dir nbs

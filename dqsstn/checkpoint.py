@@ -311,6 +311,32 @@ def finish(self: Checkpoints):
     self.release()
     shutil.rmtree(self.folder, ignore_errors=True)
 
+# %% ../nbs/03a_checkpoint.ipynb #5b0c91e7
+@patch
+def read_trained(
+    self: Checkpoints,
+    name: str,  # of a training
+    nets: dict[str, nn.Module],  # that get its weights
+) -> pd.DataFrame | None:  # metrics, one row per epoch; None if it is not over
+    "Read what a training that is over has left"
+    path = self.path(name)
+    if state := read_checkpoint(path): check_identity(state["identity"], self.identity, path)
+    if not state or not state["done"]: return None
+    for key, net in nets.items(): net.load_state_dict(state["nets"][key])
+    return pd.DataFrame(state["values"], columns=state["columns"])
+
+@patch
+def write_trained(
+    self: Checkpoints,
+    name: str,  # of a training
+    nets: dict[str, nn.Module],  # after it
+    metrics: pd.DataFrame,  # one row per epoch
+):
+    "Write what a training that is over leaves"
+    trained = dict(nets={key: net.state_dict() for key, net in nets.items()},
+                   columns=list(metrics.columns), values=metrics.to_numpy().tolist())
+    write_checkpoint(dict(identity=self.identity, done=True) | trained, self.path(name))
+
 # %% ../nbs/03a_checkpoint.ipynb #89a7ae4e
 @patch
 def train(
@@ -320,12 +346,9 @@ def train(
     fit: Callable[[list], Learner],  # that trains them, given further callbacks
 ) -> pd.DataFrame:  # metrics, one row per epoch
     "Train, or go on training, or read what was trained"
+    metrics = self.read_trained(name, nets)
+    if metrics is not None: return metrics
     path = self.path(name)
-    if state := read_checkpoint(path): check_identity(state["identity"], self.identity, path)
-    if state and state["done"]:
-        for key, net in nets.items(): net.load_state_dict(state["nets"][key])
-        return pd.DataFrame(state["values"], columns=state["columns"])
-    del state  # which may be large; the callback reads it again
     with Interrupts() as stop:
         resumable = Resumable(path, self.identity, self.every, stop)
         try: metrics = metrics_of(fit([resumable]))
@@ -333,9 +356,7 @@ def train(
             failed = self.path(f"{name}.failed")
             write_checkpoint(resumable.state(resumable.epoch), failed)
             raise InputError(f"{e} ({failed} holds the state at that moment)") from None
-        trained = dict(nets={key: net.state_dict() for key, net in nets.items()},
-                       columns=list(metrics.columns), values=metrics.to_numpy().tolist())
-        write_checkpoint(dict(identity=self.identity, done=True) | trained, path)
+        self.write_trained(name, nets, metrics)
     before(path).unlink(missing_ok=True)
     return metrics
 

@@ -63,10 +63,9 @@ class ViewLoader(SharedLoader):
     def __len__(self): return -(-len(self.env.bank) // self.batch_size)
 
     def __iter__(self):
-        bank = self.env.bank
         for index, in self.parts_of_rank(lambda: (self.order(),), self.batch_size):
             theta = self.draw_for_rank(self.windows, index)
-            views, labels = self.env.render(State(index, theta, 0)), bank.labels[index]
+            views, labels = self.env.render(State(index, theta, 0)), self.env.bank.labels[index]
             yield (views, labels) if self.weight is None else (views, labels, self.weight[index])
 
     def order(self):

@@ -71,7 +71,7 @@ class DataConfig:
     view_size: Annotated[int, Field(ge=32)] = 224  # side of a view, pixels
     resize: Literal["squash", "letterbox"] = "squash"  # how a photo becomes a square source
     flip: bool = True  # mirror half of the training episodes and classifier images
-    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0  # classifier: shift and zoom views by up to this share of their side
+    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0  # views of classifiers: shifted and zoomed by up to this
     horizon: Positive = 10  # T, steps of an episode
     actions: str = "paper"  # `paper`, `paper+zoom_out`, or a JSON file of named 3 × 3 matrices
     move_px: Rate = 4.0  # translation by one action, in pixels of a 224 px view

@@ -46,18 +46,22 @@ _FORMATS = ('JPEG', 'PNG', 'BMP', 'GIF', 'TIFF', 'WEBP')
 
 @contextlib.contextmanager
 def _opened(path):
-    "A photo of which only the header is read; whatever is wrong with it, now or while it is decoded, is an `InputError`"
-    with refusing(path, 'unreadable photo', 'put a whole photo there, or leave it out (skip_bad)'), warnings.catch_warnings():
+    "A photo of which only the header is read; any error, now or while it is decoded, is an `InputError`"
+    remedy = 'put a whole photo there, or leave it out (skip_bad)'
+    with refusing(path, 'unreadable photo', remedy), warnings.catch_warnings():
         warnings.filterwarnings('ignore', module=r'PIL\b')
         with Image.open(path, formats=_FORMATS) as photo:
             w, h = photo.size
-            if w * h > MAX_PIXELS: raise InputError(f"{path}: claims {w}x{h} pixels, more than {MAX_PIXELS}; scale it down, or leave it out (skip_bad)")
+            if w * h > MAX_PIXELS:
+                claim = f"claims {w}x{h} pixels, more than {MAX_PIXELS}"
+                raise InputError(f"{path}: {claim}; scale it down, or leave it out (skip_bad)")
             yield photo
 
 def _rgb(photo):
     "Any of Pillow's modes as 8-bit RGB"
     if photo.mode == 'F': raise ValueError('its pixels are fractions of an unknown whole')
-    if photo.mode.startswith('I'): photo = Image.fromarray((np.asarray(photo).clip(0, 65535) / 257).round().astype(np.uint8))
+    if photo.mode.startswith('I'):
+        photo = Image.fromarray((np.asarray(photo).clip(0, 65535) / 257).round().astype(np.uint8))
     if photo.mode in ('RGBA', 'LA', 'PA') or 'transparency' in photo.info:
         photo = Image.alpha_composite(Image.new('RGBA', photo.size, 'white'), photo.convert('RGBA'))
     return photo.convert('RGB')
@@ -78,14 +82,16 @@ def box_area(
     return (box[2] - box[0]) * (box[3] - box[1])
 
 def _covered(box, others):
-    "Share of `box` under the union of `others`: a vertical line sweeps over them and counts how many lie on each piece of it"
+    "Share of `box` under the union of `others`: a vertical line sweeps over them and counts them on each of its pieces"
     x1, y1, x2, y2 = box
     cut = [(max(a, x1), max(b, y1), min(c, x2), min(d, y2)) for a, b, c, d in others]
     cut = [c for c in cut if c[0] < c[2] and c[1] < c[3]]
     ys = sorted({y for c in cut for y in (c[1], c[3])})
     piece, pieces = {y: k for k, y in enumerate(ys)}, np.diff(ys)
+    left_edges = [(a, 1, piece[b], piece[d]) for a, b, c, d in cut]
+    right_edges = [(c, -1, piece[b], piece[d]) for a, b, c, d in cut]
     over, under, last = np.zeros(len(pieces), int), 0., x1
-    for x, step, top, bottom in sorted(edge for a, b, c, d in cut for edge in ((a, 1, piece[b], piece[d]), (c, -1, piece[b], piece[d]))):
+    for x, step, top, bottom in sorted(left_edges + right_edges):
         if x > last: under += (x - last) * float(pieces[over > 0].sum())
         over[top:bottom] += step
         last = x
@@ -129,8 +135,11 @@ class Items(Sequence):
         if isinstance(i, slice): return replace(self, items=self.items[i])
         if not np.ndim(i): return self.items[int(i)]
         index = np.asarray(i)
-        return replace(self, items=tuple(self.items[j] for j in (np.flatnonzero(index) if index.dtype == bool else index)))
-    def __repr__(self): return f"Items({self.name!r}: {len(self)} photos, {len(self.classes)} classes, {len(self.skipped)} skipped)"
+        if index.dtype == bool: index = np.flatnonzero(index)
+        return replace(self, items=tuple(self.items[j] for j in index))
+    def __repr__(self):
+        counts = f"{len(self)} photos, {len(self.classes)} classes, {len(self.skipped)} skipped"
+        return f"Items({self.name!r}: {counts})"
 
 # %% ../nbs/00_data.ipynb #fbe6b7de
 def is_held_out(
@@ -146,8 +155,9 @@ def holdout(
 ) -> tuple[Items, Items]:  # (fit, valid)
     "Two parts of `items`; a photo's name alone says to which one it belongs"
     def part(valid, name):
+        kept = tuple(i for i in items if is_held_out(i.name, pct) == valid)
         skipped = {k: why for k, why in items.skipped.items() if is_held_out(k, pct) == valid}
-        return replace(items, items=tuple(i for i in items if is_held_out(i.name, pct) == valid), name=name, skipped=skipped)
+        return replace(items, items=kept, name=name, skipped=skipped)
     return part(False, 'fit'), part(True, 'valid')
 
 def read_split(
@@ -160,8 +170,9 @@ def read_split(
     return holdout(read('train'))[split == 'valid']
 
 # %% ../nbs/00_data.ipynb #7ee7fa17
-VOC_CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable', 'dog', 'horse',
-               'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor')  # of PASCAL VOC
+VOC_CLASSES = (
+    'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable', 'dog',
+    'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor')  # of PASCAL VOC
 
 MEND = 'mend it, or leave the photo out (skip_bad)'
 
@@ -171,9 +182,11 @@ def _parse_xml(path):
     def refuse(*_): raise InputError(f"{path}: has a DOCTYPE, which no annotation needs; {MEND}")
     parser.StartDoctypeDeclHandler, parser.CharacterDataHandler = refuse, builder.data
     parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
-    with refusing(path, 'malformed XML', 'put a whole annotation there, or leave the photo out (skip_bad)'): parser.Parse(path.read_bytes(), True)
+    with refusing(path, 'malformed XML', 'put a whole annotation there, or leave the photo out (skip_bad)'):
+        parser.Parse(path.read_bytes(), True)
     return builder.close()
 
+# %% ../nbs/00_data.ipynb #379f0f30
 def _parse_annotation(path, classes, difficult):
     "(size or None, [(label, box, difficult), …]) of a VOC annotation"
     root, number_of, objects = _parse_xml(path), {c: i for i, c in enumerate(classes)}, []
@@ -184,7 +197,8 @@ def _parse_annotation(path, classes, difficult):
         with refusing(path, f'{tag} is no number', MEND): return float(text)
     for o in root.findall('object'):
         name, hard = (o.findtext('name') or '').strip(), (o.findtext('difficult') or '0').strip()
-        if name not in number_of: raise InputError(f"{path}: unknown class {brief.repr(name)}; known are {', '.join(classes)}; {MEND}")
+        if name not in number_of:
+            raise InputError(f"{path}: unknown class {brief.repr(name)}; known are {', '.join(classes)}; {MEND}")
         if hard not in ('0', '1'): raise InputError(f"{path}: difficult is {brief.repr(hard)}, neither 0 nor 1; {MEND}")
         box = tuple(number(o.find('bndbox'), tag) for tag in ('xmin', 'ymin', 'xmax', 'ymax'))
         if difficult or hard == '0': objects.append((number_of[name], box, hard == '1'))
@@ -196,7 +210,7 @@ def _parse_annotation(path, classes, difficult):
 def photo_size(
     path: str | Path,  # of a photo
 ) -> tuple[tuple[int, int], int]:
-    "(size as stored, EXIF orientation) from a photo's header; a JPEG without its end marker is read whole, to see whether it is truncated"
+    "(size as stored, EXIF orientation) from a photo's header; a JPEG without its end marker is decoded as a check"
     with _opened(path) as photo:
         if photo.format in ('JPEG', 'MPO'):
             with open(path, 'rb') as f:
@@ -212,6 +226,7 @@ def upright_size(
     "Width and height of the upright photo"
     return size[::-1] if orientation in (5, 6, 7, 8) else size
 
+# %% ../nbs/00_data.ipynb #74893811
 def _turned(box, size, orientation):
     "`box` in a stored photo of `size`, after the quarter turn that EXIF `orientation` 5 to 8 asks for"
     (x1, y1, x2, y2), (w, h) = box, size
@@ -251,9 +266,12 @@ def make_item(
         elif size != upright[::-1]:
             raise InputError(f"{source}: made for a photo of {size[0]:g}x{size[1]:g} pixels, "
                              f"but {path} has {upright[0]}x{upright[1]}; {MEND}")
-    objects = sorted(((label, _checked(box, upright, source), hard) for label, box, hard in objects), key=lambda o: -box_area(o[1]))
-    return Item(name, Path(path), upright, *(tuple(o[i] for o in objects) for i in (1, 0, 2)))
+    checked = [(label, _checked(box, upright, source), hard) for label, box, hard in objects]
+    checked.sort(key=lambda o: -box_area(o[1]))
+    labels, boxes, difficult = (tuple(o[i] for o in checked) for i in range(3))
+    return Item(name, Path(path), upright, boxes, labels, difficult)
 
+# %% ../nbs/00_data.ipynb #e33d8c3a
 def duplicates(
     values: Iterable,  # of hashable values
 ) -> list:  # each once
@@ -270,7 +288,8 @@ def collect_items(
 ) -> Items:
     "A split; photos without objects, and broken ones if `skip_bad`, are skipped and listed"
     twice, items, skipped = duplicates(name for name, _ in entries), [], {}
-    if twice: raise InputError(f"{source}: more than one photo is called {brief.repr(twice[0])}; rename or remove the others")
+    if twice:
+        raise InputError(f"{source}: more than one photo is called {brief.repr(twice[0])}; rename or remove the others")
     for key, entry in entries:
         try: item = make(key, entry)
         except InputError as e:
@@ -286,23 +305,32 @@ def _unpacked(archives):
     "Folder in the cache with the `VOCdevkit` of the archives; changed archives get a new folder"
     def fill(folder):
         for a in archives: unpack_archive(a, folder)
-        if not _has_years(folder/'VOCdevkit'): raise InputError(f"{archives[0]}: holds no VOCdevkit; name an archive or a folder that does")
+        if not _has_years(folder/'VOCdevkit'):
+            raise InputError(f"{archives[0]}: holds no VOCdevkit; name an archive or a folder that does")
     stamp = json.dumps([(str(a.resolve()), a.stat().st_size, a.stat().st_mtime_ns) for a in archives])
     return make_folder(cache_folder()/f"voc-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}", fill)
 
 # %% ../nbs/00_data.ipynb #d4cfdd59
+_ARCHIVES = ('.tar', '.tar.gz', '.tgz', '.zip')
+
 def _has_years(folder): return any(p.is_dir() for p in folder.glob('VOC[0-9]*'))
 
-def _devkit(root, years):
-    "The `VOCdevkit` folder that the user means by `root`"
+def _checked_root(root):
+    "The folder or archive that the user means by `root`, which exists"
     root = root or os.environ.get('DQSSTN_VOC')
     if not root: raise InputError("no VOC folder: name the one that holds VOCdevkit (--voc), or set DQSSTN_VOC to it")
     root = Path(root).expanduser()
     if not root.exists(): raise InputError(f"{root}: no such folder; name the one that holds VOCdevkit")
     if any((root/sub).is_dir() for sub in ('Annotations', 'JPEGImages', 'ImageSets')):
-        raise InputError(f"{root}: is the folder of one year; name the one that holds VOCdevkit, and the years apart (--years)")
+        remedy = "name the one that holds VOCdevkit, and the years apart (--years)"
+        raise InputError(f"{root}: is the folder of one year; {remedy}")
+    return root
+
+def _devkit(root, years):
+    "The `VOCdevkit` folder that the user means by `root`"
+    root = _checked_root(root)
     if root.is_file() or not _has_years(root) and not _has_years(root/'VOCdevkit'):
-        archives = [root] if root.is_file() else sorted(p for p in root.iterdir() if p.name.endswith(('.tar', '.tar.gz', '.tgz', '.zip')))
+        archives = [root] if root.is_file() else sorted(p for p in root.iterdir() if p.name.endswith(_ARCHIVES))
         if not archives: raise InputError(f"{root}: holds no VOCdevkit; name the folder that does, or an archive of it")
         root = _unpacked(archives)
     devkit = root if _has_years(root) else root/'VOCdevkit'
@@ -311,13 +339,15 @@ def _devkit(root, years):
         if not path.is_dir(): raise InputError(f"{path}: no such folder; choose from the years there (--years {there})")
     return devkit
 
+# %% ../nbs/00_data.ipynb #edc80fa0
 def _split_names(folder, split):
     "Photo names in a split's file, one a line, without the second column that VOC's class-wise files have"
     path = folder/f'{split}.txt'
     if not path.is_file():
         there = ', '.join(sorted(p.stem for p in folder.glob('*.txt') if '_' not in p.stem)) or 'none'
         raise InputError(f"{path}: no such split; choose from the splits there ({there})")
-    with refusing(path, 'no list of photos', 'mend it'): lines = path.read_text(encoding='utf-8-sig').splitlines()
+    with refusing(path, 'no list of photos', 'mend it'):
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
     names = [line.strip() for line in lines if line.strip()]
     flagged = [re.fullmatch(r'(.*\S)\s+(-1|0|1)', name) for name in names]
     if all(flagged): names = [match[1] for match in flagged]
@@ -328,7 +358,7 @@ def _split_names(folder, split):
 
 # %% ../nbs/00_data.ipynb #b6637a89
 def voc_items(
-    root: str | Path | None = None,  # folder that holds VOCdevkit, or VOCdevkit itself, or archives of it; None: $DQSSTN_VOC
+    root: str | Path | None = None,  # folder with VOCdevkit, VOCdevkit itself, or archives; None: $DQSSTN_VOC
     split: str = 'train',  # name of a file in ImageSets/Main; 'fit' and 'valid' are the two parts of train
     years: Sequence[int] = (2007, 2012),  # of the devkit
     difficult: bool = True,  # do objects flagged difficult count, as in the paper?
@@ -345,31 +375,35 @@ def voc_items(
     def lists(year): return devkit/f'VOC{year}'/'ImageSets'/'Main'
     def read(split):
         entries = [(name, y) for y in years for name in _split_names(lists(y), split)]
-        return collect_items(entries, make, classes, split, skip_bad, f"{devkit}, split {split} of {', '.join(map(str, years))}")
+        source = f"{devkit}, split {split} of {', '.join(map(str, years))}"
+        return collect_items(entries, make, classes, split, skip_bad, source)
     return read_split(read, split, all((lists(y)/f'{split}.txt').is_file() for y in years))
 
 # %% ../nbs/00_data.ipynb #600926ce
 def describe(
     items: Items,  # a split
 ) -> dict:  # counts, and percentages of the photos rounded to two decimals
-    "The figures of the paper's sections 4.1.1 and 4.4.2; 'covered_over': the others cover more than that of the salient box"
+    "The figures of sections 4.1.1 and 4.4.2; 'covered_over': the others cover more than that of the salient box"
     covered, counts = np.array([i.covered for i in items]), Counter(i.salient_label for i in items)
     single = np.array([len(i.boxes) == 1 for i in items], bool)
     def percent(mask): return round(100 * float(mask.mean()), 2) if len(items) else None
     return dict(
         n_images=len(items), class_counts={c: counts[k] for k, c in enumerate(items.classes)},
-        single_pct=percent(single), disjoint_pct=percent(~single & (covered == 0)), overlapping_pct=percent(covered > 0),
-        covered_over={f'{th / 10}': percent(covered > th / 10) for th in range(1, 8)}, n_skipped=len(items.skipped), skipped=items.skipped)
+        single_pct=percent(single), disjoint_pct=percent(~single & (covered == 0)),
+        overlapping_pct=percent(covered > 0),
+        covered_over={f'{th / 10}': percent(covered > th / 10) for th in range(1, 8)},
+        n_skipped=len(items.skipped), skipped=items.skipped)
 
 # %% ../nbs/00_data.ipynb #76144a0d
 def square_source(
     photo: Image.Image,  # upright, RGB
     size: int = 224,  # side S of the square, in pixels
     resize: str = 'squash',  # 'squash' to the square, or 'letterbox' with grey bars
-) -> tuple[np.ndarray, np.ndarray]:  # source (3, S, S) uint8; affine map (2, 3) from pixels of the photo to source coordinates
+) -> tuple[np.ndarray, np.ndarray]:  # source (3, S, S) uint8; affine map (2, 3) from its pixels to source coordinates
     "A photo as a square source, and where its pixels went"
     w, h = photo.size
-    if resize not in ('squash', 'letterbox'): raise InputError(f"resize {resize!r}: unknown; choose squash or letterbox")
+    if resize not in ('squash', 'letterbox'):
+        raise InputError(f"resize {resize!r}: unknown; choose squash or letterbox")
     nw, nh = (size, size) if resize == 'squash' else (max(1, round(n * size / max(w, h))) for n in (w, h))
     left, top = (size - nw) // 2, (size - nh) // 2
     source = np.full((size, size, 3), (124, 116, 104), np.uint8)  # ImageNet's mean
@@ -396,50 +430,65 @@ class ImageBank:
         skip_bad: bool = False,  # leave out photos that cannot be decoded, instead of an error?
         progress: bool = False,  # show a progress bar?
     ):
-        if not len(items): raise InputError(f"split {items.name!r}: no photo with objects ({len(items.skipped)} skipped); choose another")
+        split = f"split {items.name!r}"
+        if not len(items):
+            raise InputError(f"{split}: no photo with objects ({len(items.skipped)} skipped); choose another")
         self.source_size, self.resize, self.workers, self.device = source_size, resize, workers, torch.device(device)
-        self.streaming = memory_limit is not None and len(items) * 3 * source_size ** 2 > memory_limit
-        self.photos = None if self.streaming else torch.empty((len(items), 3, source_size, source_size), dtype=torch.uint8)
-        maps, digests, bad = {}, [], {}
-        with ThreadPoolExecutor(workers) as pool, tqdm(total=len(items), desc='decoding', disable=not progress) as bar:
-            for i, (source, found) in enumerate(pool.map(lambda item: self._decode(item, skip_bad), items)):
-                bar.update()
-                if source is None: bad[items[i].name] = found
-                else:
-                    maps[i] = found
-                    digests.append(hashlib.blake2b(source, digest_size=8).hexdigest())
-                    if not self.streaming: self.photos[i] = torch.from_numpy(source)
-        if not maps: raise InputError(f"split {items.name!r}: none of its {len(items)} photos can be decoded; restore them")
+        shape = len(items), 3, source_size, source_size
+        self.streaming = memory_limit is not None and math.prod(shape) > memory_limit
+        self.photos = None if self.streaming else torch.empty(shape, dtype=torch.uint8)
+        maps, bad = self._decode_all(items, skip_bad, progress)
+        if not maps: raise InputError(f"{split}: none of its {len(items)} photos can be decoded; restore them")
         if bad and not self.streaming: self.photos = self.photos[list(maps)]
-        self.digests = tuple(digests)  # (N,), a name for what each source shows
-        for line in [f"{items.name}: {len(bad)} more left out", *(f"  {name}: {why}" for name, why in bad.items())] * bool(bad): tqdm.write(line, sys.stderr)
+        if bad: tqdm.write(f"{items.name}: {len(bad)} more left out", sys.stderr)
+        for name, why in bad.items(): tqdm.write(f"  {name}: {why}", sys.stderr)
         self._annotate(replace(items[list(maps)], skipped=items.skipped | bad), list(maps.values()))
         self.to(device)
-
-    def _decode(self, item, skip_bad=False):
-        "(source, map) of a photo, or (None, what is wrong with it)"
-        try: return square_source(load_photo(item.path), self.source_size, self.resize)
-        except InputError as e:
-            if not skip_bad: raise
-            return None, str(e)
 
     def __len__(self): return len(self.items)
     def __repr__(self):
         where = 'streaming to' if self.streaming else 'on'
         return f"ImageBank({len(self)} photos of {self.items.name!r}, {self.source_size} px, {where} {self.device})"
 
+# %% ../nbs/00_data.ipynb #a8d98b8e
+@patch
+def _decode(self: ImageBank, item, skip_bad=False):
+    "(source, map) of a photo, or (None, what is wrong with it)"
+    try: return square_source(load_photo(item.path), self.source_size, self.resize)
+    except InputError as e:
+        if not skip_bad: raise
+        return None, str(e)
+
+@patch
+def _decode_all(self: ImageBank, items, skip_bad, progress):
+    "Fill `photos` and `digests`; ({number of a photo: its map}, {name of a broken photo: what is wrong with it})"
+    maps, digests, bad = {}, [], {}
+    with ThreadPoolExecutor(self.workers) as pool, tqdm(total=len(items), desc='decoding', disable=not progress) as bar:
+        for i, (source, found) in enumerate(pool.map(lambda item: self._decode(item, skip_bad), items)):
+            bar.update()
+            if source is None:
+                bad[items[i].name] = found
+                continue
+            maps[i] = found
+            digests.append(hashlib.blake2b(source, digest_size=8).hexdigest())
+            if not self.streaming: self.photos[i] = torch.from_numpy(source)
+    self.digests = tuple(digests)  # (N,), a name for what each source shows
+    return maps, bad
+
 # %% ../nbs/00_data.ipynb #6813d2f7
 @patch
 def _annotate(self: ImageBank, items: Items, maps: list):
     "Boxes and labels as tensors, and the fingerprint"
     self.items, self.classes, self.skipped = items, items.classes, items.skipped
-    self.salient_boxes = torch.from_numpy(np.concatenate([_to_source(i.salient_box, m) for i, m in zip(items, maps)]))  # (N, 4)
+    salient_boxes = [_to_source(i.salient_box, m) for i, m in zip(items, maps)]
+    self.salient_boxes = torch.from_numpy(np.concatenate(salient_boxes))  # (N, 4)
     self.labels = torch.tensor([i.salient_label for i in items])  # (N,)
     self.second = torch.tensor([i.second_label for i in items])  # (N,), -1 if there is none
     self.present = torch.zeros((len(items), len(items.classes)), dtype=torch.bool)  # (N, C)
     for row, i in zip(self.present, items): row[list(i.present)] = True
     self.initial_iou = (self.salient_boxes[:, 2:] - self.salient_boxes[:, :2]).prod(1) / 4  # (N,), of the whole source
-    self.covered = torch.tensor([i.covered if i.boxes else math.nan for i in items], dtype=torch.float32)  # (N,)
+    covered = [i.covered if i.boxes else math.nan for i in items]
+    self.covered = torch.tensor(covered, dtype=torch.float32)  # (N,)
     contents = [(i.name, i.boxes, i.labels) for i in items], items.classes, self.source_size, self.resize
     self.fingerprint = hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
@@ -461,7 +510,8 @@ def gather(
 ) -> torch.Tensor:  # uint8 (B, 3, S, S) on the device
     "The sources of a batch"
     if not self.streaming: return self.photos.index_select(0, index.to(self.device))
-    with ThreadPoolExecutor(self.workers) as pool: photos = list(pool.map(lambda i: self._decode(self.items[i])[0], index.tolist()))
+    with ThreadPoolExecutor(self.workers) as pool:
+        photos = list(pool.map(lambda i: self._decode(self.items[i])[0], index.tolist()))
     return torch.from_numpy(np.stack(photos)).to(self.device)
 
 # %% ../nbs/00_data.ipynb #9c124bd2
@@ -484,13 +534,15 @@ class SourceBoxes(TensorBBox):
 
     def show(self, ctx=None, **kwargs):
         side = ctx.get_images()[0].get_array().shape[0]
-        show_boxes(ctx, [b for b in (self.view(-1, 4).cpu().numpy() + 1) / 2 * side if not np.isnan(b).any()])
+        in_pixels = (self.view(-1, 4).cpu().numpy() + 1) / 2 * side
+        show_boxes(ctx, [box for box in in_pixels if not np.isnan(box).any()])
         return ctx
 
 def _pad_boxes(samples):
     "Samples whose boxes all have as many rows"
-    most = max(len(s[1]) for s in samples)
-    return [(s[0], torch.cat([s[1], s[1].new_full((most - len(s[1]), 4), math.nan)]), *s[2:]) for s in samples]
+    most = max(len(boxes) for _, boxes, *_ in samples)
+    def padded(boxes): return torch.cat([boxes, boxes.new_full((most - len(boxes), 4), math.nan)])
+    return [(source, padded(boxes), *classes) for source, boxes, *classes in samples]
 
 def photo_dls(
     fit: Items,  # photos to train on
@@ -506,9 +558,10 @@ def photo_dls(
     def boxes(item): return _to_source(item.boxes, square_source(Image.new('RGB', item.size), size, resize)[1])
     def present(item): return [fit.classes[k] for k in item.present]
     def salient(item): return fit.classes[item.salient_label]
-    box_block = TransformBlock(type_tfms=SourceBoxes.create, dls_kwargs=dict(before_batch=_pad_boxes))
     classes = list(fit.classes)
-    block = DataBlock([ImageBlock, box_block, MultiCategoryBlock(vocab=classes), CategoryBlock(vocab=classes, sort=False)], n_inp=1,
-                      getters=[source, boxes, present, salient], splitter=IndexSplitter(range(len(fit), len(fit) + len(valid))),
+    blocks = [ImageBlock, TransformBlock(type_tfms=SourceBoxes.create, dls_kwargs=dict(before_batch=_pad_boxes)),
+              MultiCategoryBlock(vocab=classes), CategoryBlock(vocab=classes, sort=False)]
+    splitter = IndexSplitter(range(len(fit), len(fit) + len(valid)))
+    block = DataBlock(blocks, n_inp=1, getters=[source, boxes, present, salient], splitter=splitter,
                       item_tfms=[FlipItem()] if flip else [])
     return block.dataloaders([*fit, *valid], bs=bs, num_workers=num_workers)

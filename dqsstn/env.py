@@ -50,13 +50,15 @@ class ActionSet:
     def __post_init__(self):
         expected = (len(self.names), 3, 3)
         if tuple(self.matrices.shape) != expected:
-            raise InputError(f"{len(self.names)} action names need matrices of shape {expected}, not {tuple(self.matrices.shape)}")
+            found = tuple(self.matrices.shape)
+            raise InputError(f"{len(self.names)} action names need matrices of shape {expected}, not {found}")
 
     def __len__(self) -> int: return len(self.names)
 
     def index(self, name: str) -> int:
         "The number of the action called `name`"
-        if name not in self.names: raise InputError(f"no action is called {name!r}: choose one of {', '.join(self.names)}")
+        if name not in self.names:
+            raise InputError(f"no action is called {name!r}: choose one of {', '.join(self.names)}")
         return self.names.index(name)
 
     def to(self, device) -> "ActionSet":
@@ -70,7 +72,8 @@ def paper_actions(
     zoom_out: bool = False,  # append the inverse of the zoom-in as a seventh action?
 ) -> ActionSet:
     "The actions of the paper: `left, right, up, down, zoom_in, identity`"
-    if not 0 < zoom_factor < 1: raise InputError(f"zoom_factor is {zoom_factor}: a zoom-in needs a factor between 0 and 1")
+    if not 0 < zoom_factor < 1:
+        raise InputError(f"zoom_factor is {zoom_factor}: a zoom-in needs a factor between 0 and 1")
     d = 2 * move_px / 224
     actions = dict(left=translation(-d, 0), right=translation(d, 0), up=translation(0, -d), down=translation(0, d))
     actions |= dict(zoom_in=zoom(zoom_factor), identity=torch.eye(3))
@@ -103,7 +106,7 @@ def write_actions(
     write_text(json.dumps(matrices, indent=1) + "\n", path)
 
 # %% ../nbs/01_env.ipynb #e21569b6
-ACTION_SETS = {"paper": paper_actions, "paper+zoom_out": partial(paper_actions, zoom_out=True)}  # of move_px and zoom_factor
+ACTION_SETS = {"paper": paper_actions, "paper+zoom_out": partial(paper_actions, zoom_out=True)}
 
 
 def make_actions(

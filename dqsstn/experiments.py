@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MACHINE', 'CLASSIFIER', 'NETWORK', 'AGENT', 'VIEWS', 'FINAL', 'LATER', 'SAVED_CLASSIFIERS', 'CLUTTER', 'MEANS',
            'Tested', 'Job', 'key_of', 'base_key', 'agent_key', 'job_key', 'Lab', 'final_views', 'count_details',
-           'do_job', 'read_rows', 'missing_jobs', 'steps_of', 'check_study', 'outcome', 'run_jobs', 'speed',
-           'seconds_of', 'q_learning', 'policy_jobs', 'reward_jobs']
+           'do_job', 'read_rows', 'missing_jobs', 'steps_of', 'check_study', 'outcome', 'run_jobs', 'q_learning',
+           'policy_jobs', 'reward_jobs', 'speed', 'seconds_of']
 
 # %% ../nbs/04e_experiments.ipynb #c816aa8e
 import dataclasses
@@ -66,13 +66,14 @@ class Job:
     def seed(self): return self.config.seed
 
 # %% ../nbs/04e_experiments.ipynb #ef4eb29f
-MACHINE = ("device", "memory_limit_gb", "mixture")  # fields that say where and how much, not what
-CLASSIFIER = tuple(f.name for f in dataclasses.fields(Config) if f.name not in {g.name for g in dataclasses.fields(AgentConfig)})
-NETWORK = ("arch", "pretrained", "weights", "dropout", "optimizer", "batch_size")  # fields of `AgentConfig` that concern classifiers, too
-AGENT = tuple(f.name for f in dataclasses.fields(AgentConfig) if f.name not in {*NETWORK, *(g.name for g in dataclasses.fields(DataConfig))})
-VIEWS = ("horizon", "actions", "move_px", "zoom_factor", "overlap")  # of episodes, which the classifier of whole images has none of
-FINAL = ("classifier_training", "classifier_epochs", "whole_share", "loss_weight", "easy_weight")  # of training on final views
+def _fields(kind, without=()): return tuple(f.name for f in dataclasses.fields(kind) if f.name not in without)
 
+MACHINE = ("device", "memory_limit_gb", "mixture")  # fields that say where and how much, not what
+CLASSIFIER = _fields(Config, without=_fields(AgentConfig))
+NETWORK = ("arch", "pretrained", "weights", "dropout", "optimizer", "batch_size")  # of agents and of classifiers
+AGENT = _fields(AgentConfig, without=(*NETWORK, *_fields(DataConfig)))
+VIEWS = ("horizon", "actions", "move_px", "zoom_factor", "overlap")  # of episodes, which whole images do not have
+FINAL = ("classifier_training", "classifier_epochs", "whole_share", "loss_weight", "easy_weight")  # of final views
 LATER = dict(actions="paper")  # fields that came later, and what all rows before them had: keys do not change
 
 def key_of(
@@ -90,6 +91,7 @@ def key_of(
     if config.reward not in PAPER_REWARDS and "reward" in fields: fields["extensions"] = extensions_digest()
     return hashlib.sha256(json.dumps([fields, *others], sort_keys=True, default=str).encode()).hexdigest()[:16]
 
+# %% ../nbs/04e_experiments.ipynb #c4d843b9
 def base_key(
     config: Config,  # of the classifier of whole images
 ) -> str:
@@ -101,9 +103,11 @@ def agent_key(
 ) -> str:
     "Depends on the classifier only where the reward, or joint training, does"
     if config.classifier_training == "joint": return key_of(config)
-    unused = tuple(f for f in FINAL if f != "easy_weight" or config.reward_weight != "accuracy")
-    alone = make_reward(config.reward).closed_form and config.reward_weight != "accuracy"
-    return key_of(config, tuple(f for f in CLASSIFIER if f not in ("seed", "precision")) if alone else unused, "agent")
+    by_accuracy = config.reward_weight == "accuracy"
+    if make_reward(config.reward).closed_form and not by_accuracy:
+        unused = tuple(f for f in CLASSIFIER if f not in ("seed", "precision"))
+    else: unused = tuple(f for f in FINAL if f != "easy_weight" or not by_accuracy)
+    return key_of(config, unused, "agent")
 
 def job_key(
     job: Job,  # of any recipe
@@ -147,7 +151,8 @@ class Lab:
     ) -> str:  # 16 hex digits
         "Names, boxes and labels of the three splits, hashed"
         if (key := seed * self.per_seed) not in self.fingerprints:
-            photos = [[(i.name, i.boxes, i.labels) for i in self.items(split, seed)] for split in ("fit", "valid", "test")]
+            def about(split): return [(i.name, i.boxes, i.labels) for i in self.items(split, seed)]
+            photos = [about(split) for split in ("fit", "valid", "test")]
             self.fingerprints[key] = hashlib.sha256(json.dumps(photos).encode()).hexdigest()[:16]
         return self.fingerprints[key]
 
@@ -157,7 +162,8 @@ class Lab:
         key: str,  # of what determines it
     ) -> Path:
         "The file of a network's weights: another one for other photos or another version of the code"
-        name = hashlib.sha256(f"{key} {self.fingerprint(config.seed)} {results_version('data', 'environment', 'training')}".encode()).hexdigest()[:16]
+        version = results_version("data", "environment", "training")
+        name = hashlib.sha256(f"{key} {self.fingerprint(config.seed)} {version}".encode()).hexdigest()[:16]
         return self.folder / f"{kind}-{name}.safetensors"
 
 # %% ../nbs/04e_experiments.ipynb #92425380
@@ -186,7 +192,8 @@ def base(
         net = new_net(config, n_classes, "classifier", device)
         fit_classifier(net, self.env(config, "fit"), self.env(config, "valid"), config, config.pretrain_epochs)
         return dict(classifier=net)
-    return _kept(self, "base", config, base_key(config), dict(classifier=new_net(_bare(config), n_classes, "classifier", device)), train)["classifier"]
+    nets = dict(classifier=new_net(_bare(config), n_classes, "classifier", device))
+    return _kept(self, "base", config, base_key(config), nets, train)["classifier"]
 
 # %% ../nbs/04e_experiments.ipynb #c7033ed0
 @patch
@@ -206,54 +213,74 @@ def agent(
     if joint: nets["classifier"] = new_net(_bare(config), n_classes, "classifier", device)
     return _kept(self, "agent", config, agent_key(config), nets, train)
 
+# %% ../nbs/04e_experiments.ipynb #8c60f626
+SAVED_CLASSIFIERS = ("baseline", "discrete_iou")  # whose classifiers are kept, for the filmstrips of Fig. 7
+
+def _train_on_views(lab, job, q_net, n_zooms):
+    "The classifier of whole images, trained further on the final views of a job's policy unless it is frozen"
+    config, fit, valid = job.config, lab.env(job.config, "fit"), lab.env(job.config, "valid")
+    net = lab.base(config)
+    if config.classifier_training == "frozen": return net
+    def windows(env, purpose):
+        rng = generator(config.seed, f"random policy {purpose}", env.device)
+        return final_windows(env, job.policy, q_net, n_zooms, rng, precision=config.precision)
+    weight = mining_weight(config.loss_weight, config, fit, net) if job.policy == "agent" else None
+    fit_classifier(net, fit, valid, config, config.classifier_epochs, windows(fit, "training"),
+                   windows(valid, "validation"), config.whole_share, "final views", weight)
+    return net
+
 # %% ../nbs/04e_experiments.ipynb #e271872b
 def final_views(
     lab: Lab,  # photos and shared networks
     job: Job,  # configuration and policy
 ) -> Tested:
-    "Train the classifier on the final views of a policy, and ask it about the test photos through that policy's windows"
-    config, fit, valid, test = job.config, *(lab.env(job.config, split) for split in ("fit", "valid", "test"))
+    "Train the classifier on the final views of a policy, and ask it about the test photos through its windows"
+    config, test = job.config, lab.env(job.config, "test")
     nets = lab.agent(config) if job.policy == "agent" else {}
-    q_net, n_zooms, episode = nets.get("q_net"), best_zooms(valid), None
-    windows = {env: final_windows(env, job.policy, q_net, n_zooms, generator(config.seed, f"random policy {purpose}", env.device),
-                               precision=config.precision) for env, purpose in ((fit, "training"), (valid, "validation"))}
-    net = nets.get("classifier") or lab.base(config)
-    if "classifier" not in nets and config.classifier_training != "frozen":
-        weight = mining_weight(config.loss_weight, config, fit, net) if job.policy == "agent" else None
-        fit_classifier(net, fit, valid, config, config.classifier_epochs, windows[fit], windows[valid], config.whole_share, "final views", weight)
-    if job.policy == "agent": episode = play_all(test, agent_policy(q_net, config.precision))
-    rng = generator(config.seed, "random policy evaluation", test.device)
-    rows = torch.arange(len(test.bank), device=test.device)
-    theta = episode.thetas[:, -1] if episode else final_windows(test, job.policy, None, n_zooms, rng)(rows)
+    q_net, n_zooms = nets.get("q_net"), best_zooms(lab.env(config, "valid"))
+    net = nets.get("classifier") or _train_on_views(lab, job, q_net, n_zooms)
+    if job.policy == "agent":
+        episode = play_all(test, agent_policy(q_net, config.precision))
+        theta, actions = episode.thetas[:, -1], episode.actions
+    else:
+        rng = generator(config.seed, "random policy evaluation", test.device)
+        rows = torch.arange(len(test.bank), device=test.device)
+        theta, actions = final_windows(test, job.policy, None, n_zooms, rng)(rows), None
     p_whole = probabilities(net, test)
     p_final = p_whole if job.policy == "baseline" else probabilities(net, test, lambda index: theta[index])
-    if job.name in SAVED_CLASSIFIERS: save_weights(net, lab.path(f"classifier-{job.name}", config, job_key(job)), dict(arch=config.arch, content=job.name))
-    return Tested(theta, p_whole, p_final, episode and episode.actions)
+    if job.name in SAVED_CLASSIFIERS:
+        path = lab.path(f"classifier-{job.name}", config, job_key(job))
+        save_weights(net, path, dict(arch=config.arch, content=job.name))
+    return Tested(theta, p_whole, p_final, actions)
 
 # %% ../nbs/04e_experiments.ipynb #b165b5fd
-SAVED_CLASSIFIERS = ("baseline", "discrete_iou")  # whose classifiers are kept, for the filmstrips of Fig. 7
-
 CLUTTER = 0.4  # th of Table 4: share of the salient box that other boxes cover
+
+def _count(mask): return int(mask.sum())
+
+def _drawn_to(c, present, wrong, prediction):
+    "Of wrong predictions, with and without an object of class c in the photo: how many name c, of how many"
+    groups = dict(present=wrong & present, absent=wrong & ~present)
+    return {name: [_count(group & (prediction == c)), _count(group)] for name, group in groups.items()}
 
 def count_details(
     env: ViewEnv,  # test photos
     photos: pd.DataFrame,  # from `photo_table`
     actions: Tensor | None = None,  # (N,T)
 ) -> dict:  # of plain numbers
-    "What tables and figures need besides the means: counts by class, by clutter, by what else is in the photo, and of actions by step"
+    "What tables and figures need besides means: counts by class, clutter, what else is there, and actions by step"
     bank, right, prediction = env.bank, photos.top1.to_numpy(), photos.prediction.to_numpy()
     label, present, covered = (x.cpu().numpy() for x in (bank.labels, bank.present, bank.covered))
     groups = dict(clear=covered == 0, below=(covered > 0) & (covered <= CLUTTER), above=covered > CLUTTER)
-    def count(mask): return int(mask.sum())
-    def drawn_to(c):  # wrong predictions for photos of other classes, with and without an object of class c
-        wrong = ~right & (label != c)
-        return {name: [count(wrong & there & (prediction == c)), count(wrong & there)] for name, there in (("present", present[:, c]), ("absent", ~present[:, c]))}
+    classes, drawn_to = {}, {}
+    for c, name in enumerate(bank.classes):
+        classes[name] = [_count(right & (label == c)), _count(label == c), _count(prediction == c)]
+        drawn_to[name] = _drawn_to(c, present[:, c], ~right & (label != c), prediction)
+    steps = None if actions is None else [step.bincount(minlength=env.n_actions).tolist() for step in actions.T.cpu()]
     details = dict(
         bins=summarize(photos, 100.0)["bins"],
-        clutter={name: [count(right & mask), count(mask)] for name, mask in groups.items()},
-        classes={name: [count(right & (label == c)), count(label == c), count(prediction == c)] for c, name in enumerate(bank.classes)},
-        drawn_to={name: drawn_to(c) for c, name in enumerate(bank.classes)},
-        actions=None if actions is None else [[count(step == a) for a in range(env.n_actions)] for step in actions.T.cpu()])
+        clutter={name: [_count(right & mask), _count(mask)] for name, mask in groups.items()},
+        classes=classes, drawn_to=drawn_to, actions=steps)
     if env.actions.names != paper_actions().names: details["action_names"] = env.actions.names
     return details
 
@@ -265,19 +292,23 @@ def do_job(
     job: Job,  # what to do
 ) -> dict:  # a row of results
     "Train, test, and say where the numbers come from"
-    start = time.perf_counter()
+    start, config = time.perf_counter(), job.config
     tested = (job.recipe or final_views)(lab, job)
-    env = lab.env(job.config, "test")
-    if known := overlap_message(env.bank, lab.env(job.config, "fit").bank.digests): raise InputError(f"split to test on: {known}, are training photos, too; name another")
+    env = lab.env(config, "test")
+    if known := overlap_message(env.bank, lab.env(config, "fit").bank.digests):
+        raise InputError(f"split to test on: {known}, are training photos, too; name another")
     photos = photo_table(env, tested.theta, tested.p_whole, tested.p_final)
-    about = provenance(job.config, lab.items("fit", job.seed), lab.fingerprint(job.seed))
     small = photos.iou_before < IOU_BINS[1]
-    return dict(
-        name=job.name, policy=job.policy, level=job.level, **{k: 100 * float(photos[k].mean()) for k in MEANS}, n_images=len(photos), small_n=int(small.sum()),
-        small_top1=100 * photos.top1[small].mean(), correct=to_hex(photos.top1), both_correct=to_hex(photos.top1_both_views), small_correct=to_hex(photos.top1[small]),
-        details=json.dumps(count_details(env, photos, tested.actions)), key=job_key(job),
-        **{k: about[k] for k in ("results_version", "commit", "fingerprint", "version", "python", "torch", "device")},
-        seconds=time.perf_counter() - start, **{k: v for k, v in dataclasses.asdict(job.config).items() if k not in MACHINE})
+    row = dict(name=job.name, policy=job.policy, level=job.level) | {k: 100 * float(photos[k].mean()) for k in MEANS}
+    row |= dict(
+        n_images=len(photos), small_n=int(small.sum()), small_top1=100 * photos.top1[small].mean(),
+        correct=to_hex(photos.top1), both_correct=to_hex(photos.top1_both_views),
+        small_correct=to_hex(photos.top1[small]),
+        details=json.dumps(count_details(env, photos, tested.actions)), key=job_key(job))
+    about = provenance(config, lab.items("fit", job.seed), lab.fingerprint(job.seed))
+    row |= {k: about[k] for k in ("results_version", "commit", "fingerprint", "version", "python", "torch", "device")}
+    row |= dict(seconds=time.perf_counter() - start)
+    return row | {k: v for k, v in dataclasses.asdict(config).items() if k not in MACHINE}
 
 # %% ../nbs/04e_experiments.ipynb #c20a210d
 def read_rows(
@@ -286,10 +317,13 @@ def read_rows(
     "A table of results"
     path = Path(path)
     if not path.is_file(): return pd.DataFrame(columns=["name", "seed", "key", "fingerprint", "results_version"])
-    texts = ("correct", "both_correct", "small_correct", "key", "fingerprint", "results_version")  # which look like numbers now and then
-    rows = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=dict(level=[""], small_top1=[""]))
+    texts = ("correct", "both_correct", "small_correct", "key", "fingerprint", "results_version")
+    as_text = dict.fromkeys(texts, str)  # which look like numbers now and then
+    empty = dict(level=[""], small_top1=[""])
+    rows = pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=empty)
     missing = {"name", "seed", "key", "correct", "details", "results_version"} - set(rows.columns)
-    if missing: raise InputError(f"{path}: is no table of experiments, it has no column {min(missing)!r}; name another folder")
+    if missing:
+        raise InputError(f"{path}: is no table of experiments, it has no column {min(missing)!r}; name another folder")
     return rows.drop_duplicates(["name", "seed"], keep="last", ignore_index=True)
 
 def missing_jobs(
@@ -304,12 +338,14 @@ def missing_jobs(
 def steps_of(
     jobs: list[Job],  # to do
     lab: Lab,  # knows what is done
-) -> list[list[tuple]]:  # three stages of (method of the lab, argument); what is in one stage can be done side by side
+) -> list[list[tuple]]:  # three stages of (method of the lab, argument); steps of a stage can go side by side
     "First the shared classifiers that are missing, then the agents, then the jobs"
     def missing(kind, net, key):
-        configs = {lab.path(f"{kind}-{net}", job.config, key(job.config)): job.config for job in jobs if kind in job.needs}
-        return [(kind, config) for path, config in configs.items() if not path.is_file()]
-    return [missing("base", "classifier", base_key), missing("agent", "q_net", agent_key), [("job", job) for job in jobs]]
+        configs = [job.config for job in jobs if kind in job.needs]
+        by_path = {lab.path(f"{kind}-{net}", config, key(config)): config for config in configs}
+        return [(kind, config) for path, config in by_path.items() if not path.is_file()]
+    shared = [missing("base", "classifier", base_key), missing("agent", "q_net", agent_key)]
+    return [*shared, [("job", job) for job in jobs]]
 
 # %% ../nbs/04e_experiments.ipynb #d6e3533a
 def check_study(
@@ -322,11 +358,14 @@ def check_study(
     if out.is_dir() and any(out.iterdir()) and not (out / "data.txt").is_file():
         raise InputError(f"{out}: holds files, but no study; name a new folder with --out")
     if not (out / "config.json").is_file(): return data
-    there, wanted = (dataclasses.asdict(dataclasses.replace(c, seed=0)) for c in (load_config(out / "config.json"), config))
+    def fields(config): return dataclasses.asdict(dataclasses.replace(config, seed=0))
+    there, wanted = fields(load_config(out / "config.json")), fields(config)
     for key in wanted:
-        if key in ("device", "memory_limit_gb", "mixture"): continue  # which change no result
-        if there[key] != wanted[key]: raise InputError(f"{out}: holds a study with {key}={there[key]}, not {wanted[key]}; name another folder with --out")
-    if (about := (out / "data.txt").read_text().strip()) != data: raise InputError(f"{out}: holds a study of {about}, not of {data}; name another folder with --out")
+        if key not in MACHINE and there[key] != wanted[key]:
+            raise InputError(f"{out}: holds a study with {key}={there[key]}, not {wanted[key]}; "
+                             "name another folder with --out")
+    if (about := (out / "data.txt").read_text().strip()) != data:
+        raise InputError(f"{out}: holds a study of {about}, not of {data}; name another folder with --out")
     return data
 
 # %% ../nbs/04e_experiments.ipynb #faf11563
@@ -393,18 +432,41 @@ def run_jobs(
     workers: int = 1,  # processes side by side, each with one thread; 1: this process
     about: dict | None = None,  # further columns: data, split, command
     progress: bool = False,  # show a bar
-    engine: Callable | None = None,  # where to do them instead: from the lab to a context in which steps become outcomes, as `dqsstn.scale.on_ray`
+    engine: Callable | None = None,  # lab → context in which steps become outcomes elsewhere: `dqsstn.scale.on_ray`
 ):
-    "Do jobs, shared networks first; what is interrupted goes on where it was"
+    "Do jobs, shared networks first; an interrupted study goes on where it was"
     stages, failed = steps_of(jobs, lab), []
+    n_steps = sum(map(len, stages))
     where = engine(lab) if engine else _processes(lab, workers) if workers > 1 else _one_thread(lab)
-    with where as do, tqdm(total=sum(map(len, stages)), desc="networks and rows", disable=not progress) as bar:
+    with where as do, tqdm(total=n_steps, desc="networks and rows", disable=not progress) as bar:
         for stage in stages:
             for row in do(stage):
                 if isinstance(row, InputError): failed.append(str(row))
                 elif row: append_rows(pd.DataFrame([row | (about or {})]), Path(csv))
                 bar.update()
-    if failed: raise InputError(f"{len(failed)} of {sum(map(len, stages))} steps failed, the others are done; the first: {failed[0]}")
+    if failed: raise InputError(f"{len(failed)} of {n_steps} steps failed, the others are done; the first: {failed[0]}")
+
+# %% ../nbs/04e_experiments.ipynb #80bb69a1
+def q_learning(
+    config: Config,  # with either agent
+) -> Config:
+    "The configuration with Q-learning, so that rewards are compared under one algorithm; γ becomes 0.5 if need be"
+    return config if config.agent == "dqn" else dataclasses.replace(config, agent="dqn", gamma=0.5)
+
+def policy_jobs(
+    config: Config,  # of one seed
+) -> list[Job]:
+    "The baseline and the controls: every policy but the agent"
+    return [Job(policy, config, policy, needs=("base",)) for policy in POLICIES if policy != "agent"]
+
+def reward_jobs(
+    config: Config,  # of one seed
+    rewards: tuple = PAPER_REWARDS,  # which of the five
+) -> list[Job]:
+    "Table 1: an agent for each reward by Q-learning, and one taught all six actions at once"
+    agents = [Job(reward, dataclasses.replace(q_learning(config), reward=reward)) for reward in rewards]
+    all_actions = dataclasses.replace(config, agent="all_actions", gamma=0.0, reward="discrete_iou")
+    return [*agents, Job("all_actions", all_actions)]
 
 # %% ../nbs/04e_experiments.ipynb #4b4c943c
 def speed(
@@ -412,8 +474,8 @@ def speed(
 ) -> tuple[float, float]:  # images per second in training, and in a forward pass
     "How fast this machine, with one thread on a CPU, is at a classifier of this size: a few batches, timed"
     device, threads = choose_device(config.device), torch.get_num_threads()
-    net = new_net(_bare(config), 20, "classifier", device)
-    photos = torch.zeros(config.batch_size, 3, config.source_size, config.source_size, dtype=torch.uint8, device=device)
+    net, side = new_net(_bare(config), 20, "classifier", device), config.source_size
+    photos = torch.zeros(config.batch_size, 3, side, side, dtype=torch.uint8, device=device)
     theta = identity_theta(config.batch_size, device=device)
     def views(): return render(photos, theta, config.view_size)
     def forward():
@@ -445,31 +507,11 @@ def seconds_of(
     views = n["fit"] * config.horizon * config.epochs
     if method == "base": trained, seen = config.pretrain_epochs * n["fit"], config.pretrain_epochs * n["valid"]
     elif method == "agent":
-        trained, seen = views, (config.agent == "dqn") * 2 * views + config.epochs * n["valid"] * config.horizon
+        trained, seen = views, config.epochs * n["valid"] * config.horizon
+        if config.agent == "dqn": seen += 2 * views
         if make_reward(config.reward).needs_classifier: seen += 2 * views
     else:
         epochs = config.classifier_epochs if argument.needs else config.pretrain_epochs
         played = sum(n.values()) * config.horizon if "agent" in argument.needs else 0
         trained, seen = epochs * n["fit"], epochs * n["valid"] + played + 2 * n["test"]
     return trained / rates[0] + seen / rates[1]
-
-# %% ../nbs/04e_experiments.ipynb #80bb69a1
-def q_learning(
-    config: Config,  # with either agent
-) -> Config:
-    "The configuration with Q-learning, so that all rewards are compared under one algorithm; γ becomes 0.5 where the agent was another"
-    return config if config.agent == "dqn" else dataclasses.replace(config, agent="dqn", gamma=0.5)
-
-def policy_jobs(
-    config: Config,  # of one seed
-) -> list[Job]:
-    "The baseline and the controls: every policy but the agent"
-    return [Job(policy, config, policy, needs=("base",)) for policy in POLICIES if policy != "agent"]
-
-def reward_jobs(
-    config: Config,  # of one seed
-    rewards: tuple = PAPER_REWARDS,  # which of the five
-) -> list[Job]:
-    "Table 1: an agent for each reward by Q-learning, and one taught all six actions at once"
-    agents = [Job(reward, dataclasses.replace(q_learning(config), reward=reward)) for reward in rewards]
-    return agents + [Job("all_actions", dataclasses.replace(config, agent="all_actions", gamma=0.0, reward="discrete_iou"))]

@@ -59,7 +59,8 @@ def choose_device(
     "The device called `name`; `auto` is a GPU where there is one; an `InputError` if it is not there"
     if name == "auto": return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try: return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError): raise InputError(f"device={name}: not available here; use device=cpu") from None
+    except (RuntimeError, AssertionError):
+        raise InputError(f"device={name}: not available here; use device=cpu") from None
 
 # %% ../nbs/03c_learner.ipynb #7224208e
 def keep_memory() -> bool:  # was it possible? Only where the C library is glibc

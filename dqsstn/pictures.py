@@ -63,7 +63,7 @@ def plot_bins(
     for ax, key, title in zip(axes, ("iou_after", "top1"), ("mean IoU (%)", "Top-1 (%)")):
         old, new = (np.array([b[key] for b in bins], float) for bins in (before, after))  # NaN where a bin is empty
         ax.bar(x - 0.2, old, 0.4, color="C7", label="baseline: the whole image")
-        ax.bar(x + 0.2, new, 0.4, color="C2", label=policy.replace("_", " "))
+        ax.bar(x + 0.2, new, 0.4, color="C2", label=policy.replace("_", " ").replace("iou", "IoU"))
         for i in np.flatnonzero(~np.isnan(new - old)):
             top = i, max(old[i], new[i]) + 1
             ax.annotate(f"{new[i] - old[i]:+.1f}", top, ha="center", va="bottom", fontsize="small")

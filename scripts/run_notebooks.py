@@ -17,12 +17,14 @@ from nbdev.process import extract_directives
 # what libraries say to each other stays out of the pages; a warning that a notebook means to show does not
 QUIET = "ignore::DeprecationWarning,ignore::PendingDeprecationWarning,ignore::FutureWarning,ignore:IProgress not found"
 
+WAIT = dict(timeout=None, startup_timeout=600, iopub_timeout=600)  # a busy machine needs longer than nbclient expects
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 class FlaggedClient(NotebookClient):
     "A notebook client that leaves out the cells with `skip_flags` or `eval: false`, and widgets"
     def __init__(self, nb, skip_flags, **kwargs):
-        super().__init__(nb, store_widget_state=False, **kwargs)
+        super().__init__(nb, store_widget_state=False, coalesce_streams=True, **WAIT, **kwargs)
         self.skip_flags = set(skip_flags)
 
     async def async_execute_cell(self, cell, cell_index, **kwargs):
@@ -43,7 +45,7 @@ def main():
     skip_flags = set(config.tst_flags.split()) - set(args.flags.split())
     for path in args.notebooks or sorted(config.nbs_path.glob("*.ipynb")):
         nb = nbformat.read(path, 4)
-        client = FlaggedClient(nb, skip_flags, timeout=None, coalesce_streams=True, extra_arguments=["--log-level=ERROR"],
+        client = FlaggedClient(nb, skip_flags, extra_arguments=["--log-level=ERROR"],
                                resources={"metadata": {"path": str(path.parent)}})
         try: client.execute()
         except CellExecutionError as e:

@@ -1,9 +1,15 @@
-"""Shared by the tests of the command line: commands in this process, a tiny trained run, and data sets of a few photos."""
+"""Shared by the tests: which of them run and how they are counted, commands in this process, a tiny trained run, and
+data sets of a few photos."""
 import json
 import os
+import random
 import shlex
+import signal
+import socket
 import subprocess
 import sys
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import matplotlib
@@ -16,9 +22,36 @@ from dqsstn.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = "--n-train 60 --n-test 30"
-SMALL = ("--set epochs=1,pretrain_epochs=1,classifier_epochs=1,batch_size=16,view_size=32,source_size=48,horizon=4,mixture=true"
-         " --set device=cpu")
+SMALL = ("--set epochs=1,pretrain_epochs=1,classifier_epochs=1,batch_size=16,view_size=32,source_size=48"
+         " --set horizon=4,mixture=true,device=cpu")
+FIRST = ("test_site", "test_passes")  # files with the longest tests: a long test at the end would run alone
+os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}  # for all processes that tests start, too
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore Ctrl-C
 matplotlib.use("Agg")
+
+def pytest_addoption(parser):
+    parser.addoption("--flags", default="", help="run tests and cells with these flags, too: 'slow', 'gpu', 'data'")
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    "Leave out what is slow or needs a GPU, and begin with the longest tests"
+    unwanted = {"slow", "gpu"} - set(config.getoption("flags").split())
+    left_out = {item for item in items if unwanted & {mark.name for mark in item.iter_markers()}}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = sorted([item for item in items if item not in left_out], key=lambda item: item.path.stem not in FIRST)
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session, exitstatus):
+    "Below everything else: what was skipped and why, and how many tests passed and failed"
+    yield
+    if not (reporter := session.config.pluginmanager.get_plugin("terminalreporter")):  # a worker of pytest-xdist,
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # which interrupts itself if leaving takes more than five seconds
+        return
+    passed, skipped, *failures = (reporter.stats.get(key, []) for key in ("passed", "skipped", "failed", "error"))
+    failed = max(sum(map(len, failures)), int(exitstatus != 0))  # too little coverage fails without a test of its own
+    for reason, n in Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped).items():
+        reporter.write_line(f"{n} skipped: {reason}")
+    reporter.write_line(f"{len(passed)} passed, {failed} failed")
 
 def call(line, code=0):
     "What a command line did in this process; unexpected errors are raised"
@@ -27,11 +60,20 @@ def call(line, code=0):
     assert outcome.exit_code == code, outcome.stderr
     return outcome
 
-def start(*args, **kwargs):
-    "The command line as a process of its own"
+def start(*args, stop=None, **kwargs):
+    "The command line as a process of its own; `stop`: (function, number of calls, how), to stop itself (stopping.py)"
+    command = [ROOT/"tests"/"stopping.py", *stop] if stop else ["-c", "from dqsstn.cli import main; main()"]
     env = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "GITHUB_ACTIONS")}
-    return subprocess.Popen([sys.executable, "-c", "from dqsstn.cli import main; main()", *map(str, args)], text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, env=env | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, **kwargs)
+    return subprocess.Popen([sys.executable, *map(str, [*command, *args])], text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env=env | {"PYTHONPATH": str(ROOT)}, **kwargs)
+
+def free_port():
+    "A port that nobody has, and that the system gives to nobody who asks for just any"
+    for port in random.SystemRandom().sample(range(20_000, 30_000), 100):
+        with socket.socket() as s, suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 def contents(folder="."):
     "Every file in a folder, with its bytes; and every folder"
@@ -39,8 +81,9 @@ def contents(folder="."):
 
 def annotation(*boxes, name="dog", size=(96, 64)):
     "A VOC annotation"
-    tags = "".join(f"<object><name>{name}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
-                   for a, b, c, d in boxes)
+    corners = "<xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax>"
+    tags = "".join(f"<object><name>{name}</name><bndbox>{corners.format(*box)}</bndbox></object>"
+                   for box in boxes)
     return f"<annotation><size><width>{size[0]}</width><height>{size[1]}</height></size>{tags}</annotation>"
 
 def photo(seed=0, size=(96, 64)):

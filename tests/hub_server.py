@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face Hub: the calls that `push_to_hub` and `snapshot_download` make, answered from memory."""
+"""A stand-in for the Hugging Face Hub: it answers `push_to_hub` and `snapshot_download` from memory."""
 import base64
 import hashlib
 import json
@@ -18,7 +18,8 @@ class Hub(BaseHTTPRequestHandler):
     def answer(self, value=None, code=200, **headers):
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(code)
-        for key, text in (dict(Content_Length=len(body)) | headers).items(): self.send_header(key.replace("_", "-"), str(text))
+        for key, text in (dict(Content_Length=len(body)) | headers).items():
+            self.send_header(key.replace("_", "-"), str(text))
         self.end_headers()
         if self.command != "HEAD": self.wfile.write(body)
 
@@ -27,38 +28,52 @@ class Hub(BaseHTTPRequestHandler):
     def missing(self, code, what): self.answer({}, 404, X_Error_Code=code, X_Error_Message=f"{what} not found")
 
     def do_POST(self):
+        "Answer a POST, and keep what it brings"
         path, body = urlparse(self.path).path, self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.calls.append(("POST", path))
-        if self.headers.get("Authorization") != "Bearer hf_secret": return self.answer(dict(error="Invalid credentials"), 401)
-        if path == "/api/repos/create":
-            made = json.loads(body)
-            name = "/".join(filter(None, (made.get("organization", "ann"), made["name"].rpartition("/")[2])))
-            self.server.files.setdefault(name, {})
-            return self.answer(dict(url=f"{self.server.address}/{name}", name=name))
-        if path == "/api/validate-yaml": return self.answer(dict(errors=[], warnings=[]))
-        name, action = re.fullmatch(r"/api/models/(.+?/.+?)/(preupload|commit)/main", path).groups()
-        if action == "preupload":
-            return self.answer(dict(files=[dict(path=f["path"], uploadMode="regular", shouldIgnore=False) for f in json.loads(body)["files"]]))
-        lines = [json.loads(line) for line in body.splitlines()]
+        if self.headers.get("Authorization") != "Bearer hf_secret": self.answer(dict(error="Invalid credentials"), 401)
+        elif path == "/api/repos/create": self.create(json.loads(body))
+        elif path == "/api/validate-yaml": self.answer(dict(errors=[], warnings=[]))
+        else:
+            name, action = re.fullmatch(r"/api/models/(.+?/.+?)/(preupload|commit)/main", path).groups()
+            if action == "commit": self.commit(name, [json.loads(line) for line in body.splitlines()])
+            else: self.answer(dict(files=[dict(path=file["path"], uploadMode="regular", shouldIgnore=False)
+                                          for file in json.loads(body)["files"]]))
+
+    def create(self, made):
+        name = "/".join(filter(None, (made.get("organization", "ann"), made["name"].rpartition("/")[2])))
+        self.server.files.setdefault(name, {})
+        self.answer(dict(url=f"{self.server.address}/{name}", name=name))
+
+    def commit(self, name, lines):
+        files = self.server.files[name]
         for line in lines:
-            if line["key"] == "deletedFile": del self.server.files[name][line["value"]["path"]]
-        self.server.files[name] |= {line["value"]["path"]: base64.b64decode(line["value"]["content"]) for line in lines if line["key"] == "file"}
+            value = line["value"]
+            if line["key"] == "deletedFile": del files[value["path"]]
+        for line in lines:
+            value = line["value"]
+            if line["key"] == "file": files[value["path"]] = base64.b64decode(value["content"])
         self.answer(dict(commitUrl=f"{self.server.address}/{name}/commit/{COMMIT}", commitOid=COMMIT, success=True))
 
     def do_GET(self):
         path = unquote(urlparse(self.path).path)
         self.server.calls.append((self.command, path))
-        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/[^/]+|/tree/[^/]+)?", path):
-            if found[1] not in self.server.files: return self.missing("RepoNotFound", "Repository")
-            files = self.server.files[found[1]]
-            if "/tree/" in path:
-                return self.answer([dict(type="file", path=name, size=len(data), oid=digest(data)) for name, data in files.items()])
-            return self.answer(dict(_id="0", id=found[1], modelId=found[1], sha=COMMIT, private=False, tags=[], siblings=[dict(rfilename=name) for name in files]))
-        found = re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path)
-        if not found or found[1] not in self.server.files: return self.missing("RepoNotFound", "Repository")
-        data = self.server.files[found[1]].get(found[2])
-        if data is None: return self.missing("EntryNotFound", "Entry")
-        self.answer(data, X_Repo_Commit=COMMIT, ETag=f'"{digest(data)}"')
+        about = re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/[^/]+|/tree/[^/]+)?", path)
+        file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path)
+        found = about or file
+        if not found or found[1] not in self.server.files: self.missing("RepoNotFound", "Repository")
+        elif about: self.describe(about[1], "/tree/" in path)
+        elif file[2] not in self.server.files[file[1]]: self.missing("EntryNotFound", "Entry")
+        else:
+            data = self.server.files[file[1]][file[2]]
+            self.answer(data, X_Repo_Commit=COMMIT, ETag=f'"{digest(data)}"')
+
+    def describe(self, name, tree):
+        files = self.server.files[name]
+        listed = [dict(type="file", path=path, size=len(data), oid=digest(data)) for path, data in files.items()]
+        if tree: self.answer(listed)
+        else: self.answer(dict(_id="0", id=name, modelId=name, sha=COMMIT, private=False, tags=[],
+                               siblings=[dict(rfilename=path) for path in files]))
 
     do_HEAD = do_GET
 

@@ -15,8 +15,8 @@ from conftest import call, contents, make_voc, photo
 from PIL import Image
 from recording import Table, refused
 
-from dqsstn.files import InputError
 from dqsstn.data import bank_from_photos, load_photo, voc_items
+from dqsstn.files import InputError
 from dqsstn.formats import download_voc
 
 table = Table(__file__)
@@ -24,13 +24,16 @@ table = Table(__file__)
 # photos
 
 def bytes_of(image, kind="JPEG", **options):
-    image.save(buffer := io.BytesIO(), kind, **options)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 def png(width, height):
     "A PNG of nothing that claims to be so large"
-    def chunk(name, body): return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-    parts = [chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)), chunk(b"IDAT", zlib.compress(bytes(1000))), chunk(b"IEND", b"")]
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    parts = [chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)),
+             chunk(b"IDAT", zlib.compress(bytes(1000))), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 WHOLE, UNREADABLE = bytes_of(photo()), ["bad.jpg: unreadable photo"]
@@ -59,29 +62,33 @@ def test_broken_photos(case, run, folder, content, words):
     for path in paths:
         if content == "folder": path.mkdir()
         elif content is not None: path.write_bytes(content)
-    message = refused(["predict", str(run), "good.jpg", "bad.jpg", "--json", "out.json", "--filmstrip", "strips"], *words)
+    message = refused(["predict", str(run), "good.jpg", "bad.jpg", "--json", "out.json", "--filmstrip", "strips"],
+                      *words)
     assert refused("data describe --voc voc --years 2007 --json out.json").replace(str(paths[1]), "bad.jpg") == message
     figures = json.loads(call("data describe --voc voc --years 2007 --json - --skip-bad").stdout)
     assert (figures["n_images"], list(figures["skipped"])) == (7, ["000003"])
     case.left_out(message)
+
+READERS = (lambda path: voc_items("voc", years=(2007,)), load_photo, lambda path: bank_from_photos([path], 32))
 
 def test_jpeg_cut_off_everywhere(run, folder, case=table.case("photos", "a JPEG cut off at every tenth byte")):
     voc = make_voc("voc", n=1, splits=("train",))
     path = voc/"JPEGImages"/"000000.jpg"
     for end in range(0, len(WHOLE), 10):
         path.write_bytes(WHOLE[:end])
-        for read in (lambda: voc_items("voc", years=(2007,)), lambda: load_photo(path), lambda: bank_from_photos([path], 32)):
-            with pytest.raises(InputError) as error: read()
+        for read in READERS:
+            with pytest.raises(InputError) as error: read(path)
             assert "000000.jpg: unreadable photo" in str(error.value) and "\n" not in str(error.value)
         assert list(voc_items("voc", years=(2007,), skip_bad=True).skipped) == ["000000"]
     path.write_bytes(WHOLE[:len(WHOLE) // 2])
     case.left_out(refused("data describe --voc voc --years 2007 --json out.json"))
 
 @pytest.mark.parametrize("case, kind, missing", table.cases("photos", {
-    "a PNG cut off at every tenth byte": ("PNG", 24), "a GIF cut off at every tenth byte": ("GIF", 2), "a WebP cut off at every tenth byte": ("WEBP", 0),
+    "a PNG cut off at every tenth byte": ("PNG", 24), "a GIF cut off at every tenth byte": ("GIF", 2),
+    "a WebP cut off at every tenth byte": ("WEBP", 0),
     "a BMP cut off at every tenth byte": ("BMP", 0), "a TIFF cut off at every tenth byte": ("TIFF", 0)}))
 def test_other_photos_cut_off_everywhere(case, run, folder, kind, missing):
-    "Refused, but for those that lack some of the last `missing` bytes, checksums and marks of the end: they have all their pixels"
+    "Refused, but for those that lack at most the last `missing` bytes (checksums and marks of the end)"
     path, whole = Path(f"bad.{kind.lower()}"), bytes_of(photo(size=(48, 32)), kind)
     path.write_bytes(whole)
     pixels = np.asarray(load_photo(path))
@@ -102,12 +109,14 @@ def odd_photos():
         "a photo in grey": ("grey.png", grey, {}), "black and white": ("bilevel.png", grey.convert("1"), {}),
         "CMYK": ("cmyk.jpg", upright.convert("CMYK"), {}), "a palette": ("palette.gif", upright.convert("P"), {}),
         "a palette with a transparent colour": ("transparent.png", upright.convert("P"), dict(transparency=0)),
-        "transparency": ("rgba.png", upright.convert("RGBA"), {}), "transparency in grey": ("la.png", grey.convert("LA"), {}),
+        "transparency": ("rgba.png", upright.convert("RGBA"), {}),
+        "transparency in grey": ("la.png", grey.convert("LA"), {}),
         "16 bits": ("deep.png", deep, {}), "16 bits in a TIFF": ("deep.tif", deep, {}),
         "a photo on its side": ("lying.jpg", upright.transpose(Image.Transpose.ROTATE_90), dict(exif=exif)),
         "a name with spaces and non-ASCII letters": ("drei Löwen 写真.png", upright, {}),
         "a suffix that says something else": ("png.jpg", upright, dict(format="PNG")),
-        "1x1 pixels": ("one.png", upright.resize((1, 1)), {}), "20000x30 pixels": ("wide.jpg", upright.resize((20_000, 30)), {}),
+        "1x1 pixels": ("one.png", upright.resize((1, 1)), {}),
+        "20000x30 pixels": ("wide.jpg", upright.resize((20_000, 30)), {}),
         "30x20000 pixels": ("high.jpg", upright.resize((30, 20_000)), {})}
 
 ODD = [table.case("photos", name) for name in odd_photos()]
@@ -115,7 +124,8 @@ ODD = [table.case("photos", name) for name in odd_photos()]
 def test_odd_photos(run, folder):
     files = odd_photos().values()
     for file, image, options in files: image.save(file, **options)
-    predictions = json.loads(call(["predict", str(run), *(file for file, *_ in files), "--filmstrip", "strips", "--json", "-"]).stdout)
+    line = ["predict", str(run), *(file for file, *_ in files), "--filmstrip", "strips", "--json", "-"]
+    predictions = json.loads(call(line).stdout)
     assert len(list(Path("strips").iterdir())) == len(files)
     for case, (file, image, options), prediction in zip(ODD, files, predictions, strict=True):
         w, h = image.size[::-1] if "exif" in options else image.size
@@ -189,6 +199,7 @@ def zip_link(name, target):
     info.external_attr = 0o120777 << 16
     return info, target
 
+HUGE = member("VOCdevkit/VOC2007/big", size=8 * 10 ** 15).tobuf(tarfile.GNU_FORMAT) + bytes(10_240)
 OUT, LINK = ["leads out of it"], ["is a link or a device"]
 ARCHIVES = {
     "a name with ..": (tar(member("VOCdevkit/../../evil")), OUT),
@@ -197,12 +208,12 @@ ARCHIVES = {
     "a name with .. and backslashes": (tar(member("VOCdevkit\\..\\..\\evil")), OUT),
     "a name with a drive": (tar(member("VOCdevkit/C:evil")), OUT),
     "a symbolic link": (tar(member("VOCdevkit/VOC2007/link", tarfile.SYMTYPE, "/etc/passwd")), LINK),
-    "a file behind a symbolic link": (tar(member("VOCdevkit/link", tarfile.SYMTYPE, "../.."), member("VOCdevkit/link/evil")), LINK),
+    "a file behind a symbolic link": (tar(member("VOCdevkit/link", tarfile.SYMTYPE, "../.."),
+                                          member("VOCdevkit/link/evil")), LINK),
     "a hard link": (tar(member("VOCdevkit/VOC2007/link", tarfile.LNKTYPE, "/etc/passwd")), LINK),
     "a device": (tar(member("VOCdevkit/VOC2007/zero", tarfile.CHRTYPE)), LINK),
     "a pipe": (tar(member("VOCdevkit/VOC2007/pipe", tarfile.FIFOTYPE)), LINK),
-    "a file of 8 petabytes, as its header says": (written("devkit.tar", member("VOCdevkit/VOC2007/big", size=8 * 10 ** 15).tobuf(tarfile.GNU_FORMAT) + bytes(10_240)),
-                                                  ["more than a hundred times its size"]),
+    "a file of 8 petabytes, as its header says": (written("devkit.tar", HUGE), ["more than a hundred times its size"]),
     "a .tar cut off": (tar(end=3000), ["cannot be unpacked"]),
     "a .tar.gz cut off": (tar(mode="w:gz", end=1000), ["cannot be unpacked"]),
     "an empty .tar": (written("devkit.tar", bytes(10_240)), ["holds no VOCdevkit"]),
@@ -210,7 +221,8 @@ ARCHIVES = {
     "an empty file called .zip": (written("devkit.zip", b""), ["is no archive"]),
     "a .zip with ..": (zipped(("VOCdevkit/../../evil", "x")), OUT),
     "a .zip with a symbolic link": (zipped(zip_link("VOCdevkit/VOC2007/link", "/etc/passwd")), LINK),
-    "a .zip that holds 50 MB of zeros": (zipped(("VOCdevkit/VOC2007/zeros", bytes(50_000_000))), ["more than a hundred times its size"]),
+    "a .zip that holds 50 MB of zeros": (zipped(("VOCdevkit/VOC2007/zeros", bytes(50_000_000))),
+                                         ["more than a hundred times its size"]),
     "a .zip with a password": (zipped(change=encrypted), ["cannot be unpacked", "encrypted"]),
     "a .zip cut off": (zipped(change=lambda content: content[:-30]), ["is no archive"]),
     "a .zip with a wrong byte": (zipped(change=wrong_byte), ["cannot be unpacked"]),
@@ -230,7 +242,8 @@ def test_good_archives(case, devkit, make):
     case.works("unpacked, the files under VOCdevkit alone")
 
 @pytest.mark.parametrize("case, served, sha256, words", table.cases("archives", {
-    "a download of something else": ("devkit.tar", hashlib.sha256(b"another").hexdigest(), ["could not be downloaded", "invalid hash value"]),
+    "a download of something else": ("devkit.tar", hashlib.sha256(b"another").hexdigest(),
+                                     ["could not be downloaded", "invalid hash value"]),
     "a download that is not there": ("nowhere.tar", "", ["could not be downloaded", "nowhere.tar"]),
 }))
 def test_bad_downloads(case, devkit, served, sha256, words):
@@ -238,13 +251,15 @@ def test_bad_downloads(case, devkit, served, sha256, words):
     tar()(devkit)
     Path("new/VOCdevkit").mkdir(parents=True)
     before = contents()
-    with pytest.raises(InputError) as error: download_voc("new", (2012,), Path.cwd().as_uri(), {2012: (served, sha256)})
+    with pytest.raises(InputError) as error:
+        download_voc("new", (2012,), Path.cwd().as_uri(), {2012: (served, sha256)})
     assert contents() == before and all(word in str(error.value) for word in words)
     case.refused(str(error.value))
 
 def test_good_download(devkit):
     archive = tar()(devkit)
-    arrived = download_voc("new", (2007,), Path.cwd().as_uri(), {2007: (archive.name, hashlib.sha256(archive.read_bytes()).hexdigest())})
+    archives = {2007: (archive.name, hashlib.sha256(archive.read_bytes()).hexdigest())}
+    arrived = download_voc("new", (2007,), Path.cwd().as_uri(), archives)
     assert [i.boxes for i in voc_items(arrived, years=(2007,))] == [i.boxes for i in voc_items("voc", years=(2007,))]
     assert [p.name for p in Path("new/VOCdevkit").iterdir()] == ["VOC2007"]
 

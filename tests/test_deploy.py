@@ -27,7 +27,7 @@ from dqsstn.learner import make_env
 from dqsstn.runs import Run, load_run, predict
 
 class Standardized(nn.Module):
-    "A network of random weights whose outputs have mean 0 and standard deviation 1 over views, so that its best action changes"
+    "A network of random weights, whose outputs over views have mean 0 and deviation 1: its best action changes"
     def __init__(self, net, views):
         super().__init__()
         self.net = net.eval()
@@ -43,9 +43,11 @@ def random_run(settings, photos):
     nets = [create_net(config.arch, n, dueling=config.dueling and n == 6) for n in (6, 5, 5)]
     env = make_env(bank_from_photos(photos, config.source_size, config.resize), config)
     start = env.reset(range(len(photos)))
-    views = torch.cat([env.render(start), env.render(env.step(start, torch.full_like(start.index, env.actions.index("zoom_in"))))])
+    zoomed = env.step(start, torch.full_like(start.index, env.actions.index("zoom_in")))
+    views = torch.cat([env.render(start), env.render(zoomed)])
     q_net, baseline, classifier = (Standardized(net, views) for net in nets)
-    return Run(config, ("ant", "bee", "cat", "dog", "eel"), q_net, dict(baseline=baseline, agent=classifier), 0, dict(data="photos"), pd.DataFrame(), {})
+    classifiers, classes = dict(baseline=baseline, agent=classifier), ("ant", "bee", "cat", "dog", "eel")
+    return Run(config, classes, q_net, classifiers, 0, dict(data="photos"), pd.DataFrame(), {})
 
 @pytest.fixture
 def photos(folder):
@@ -59,7 +61,8 @@ def agree(one, other):
     for a, b in zip(one, other, strict=True):
         assert {k: a[k] for k in ("image", "window", "actions")} == {k: b[k] for k in ("image", "window", "actions")}
         for seen in ("whole_image", "final_view"):
-            assert a[seen]["label"] == b[seen]["label"] and a[seen]["probability"] == pytest.approx(b[seen]["probability"], abs=1.01e-4)
+            assert a[seen]["label"] == b[seen]["label"]
+            assert a[seen]["probability"] == pytest.approx(b[seen]["probability"], abs=1.01e-4)
 
 @pytest.mark.parametrize("settings", [
     "arch=small_cnn,dueling=true,source_size=48,view_size=40,horizon=3,move_px=20,zoom_factor=0.6,resize=letterbox",
@@ -107,8 +110,10 @@ def test_predict_takes_the_file(run, exported, photos, monkeypatch):
     agree(file, folder)
     assert outcome.stderr == ""
     assert [p["filmstrip"] for p in file] == [f"by-file/{Path(name).stem}.png" for name in photos]
-    for name in photos:  # where the run folder's strip has a probability below every view, the file's has one below the last
-        strips = [np.asarray(Image.open(Path(where, name).with_suffix(".png")).convert("L"), np.int16)[:90] for where in ("by-run", "by-file")]
+    def strip(where, name):  # without its text: the run's has a probability below every view, the file's below the last
+        return np.asarray(Image.open(Path(where, name).with_suffix(".png")).convert("L"), np.int16)[:90]
+    for name in photos:
+        strips = [strip(where, name) for where in ("by-run", "by-file")]
         assert strips[0].shape == strips[1].shape and np.abs(strips[0] - strips[1]).mean() < 1
 
 def test_file_needs_neither_torch_nor_the_library(exported, run, photos):
@@ -123,7 +128,8 @@ photo = Image.open(sys.argv[2]).convert("RGB").resize((about["config"]["source_s
 p, actions = session.run(["p_final", "actions"], {"source": np.asarray(photo).transpose(2, 0, 1)[None]})
 print(json.dumps([about["classes"][p[0].argmax()], [about["actions"][a] for a in actions[0]]]))
 """
-    out = subprocess.run([sys.executable, "-c", program, str(exported[0]), photos[0]], capture_output=True, text=True, check=True).stdout
+    words = [sys.executable, "-c", program, str(exported[0]), photos[0]]
+    out = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     found = predict(load_run(run, "cpu"), photos[:1])[0][0]
     assert json.loads(out) == [found["final_view"]["label"], found["actions"]]
 
@@ -131,7 +137,8 @@ print(json.dumps([about["classes"][p[0].argmax()], [about["actions"][a] for a in
 def test_truncated_file_is_refused(exported, folder, share):
     content = exported[0].read_bytes()
     Path("torn.onnx").write_bytes(content[:int(share * len(content))])
-    with pytest.raises(InputError, match="torn.onnx: (damaged, or no ONNX file|an ONNX file, but not one)"): load_onnx("torn.onnx")
+    torn = "torn.onnx: (damaged, or no ONNX file|an ONNX file, but not one)"
+    with pytest.raises(InputError, match=torn): load_onnx("torn.onnx")
 
 def test_bad_files_get_one_line(run, photos, exported):
     import onnx
@@ -143,12 +150,15 @@ def test_bad_files_get_one_line(run, photos, exported):
     shutil.copy(photos[0], "photo.onnx")
     resized = onnx.load(exported[0])
     about = json.loads(resized.metadata_props[0].value)
-    resized.metadata_props[0].value = json.dumps(about | dict(config=about["config"] | dict(source_size=about["config"]["source_size"] + 1)))
+    about["config"]["source_size"] += 1
+    resized.metadata_props[0].value = json.dumps(about)
     onnx.save(resized, "resized.onnx")
-    cases = {"resized.onnx": "not one that", "foreign.onnx": "not one that", "list.onnx": "not one that", "photo.onnx": "damaged, or no ONNX file", "nowhere.onnx": "no such file"}
+    cases = dict.fromkeys(["resized.onnx", "foreign.onnx", "list.onnx"], "not one that")
+    cases |= {"photo.onnx": "damaged, or no ONNX file", "nowhere.onnx": "no such file"}
     for name, words in cases.items():
         outcome = call(f"predict {name} {photos[0]} --json out.json", code=2)
-        assert outcome.stderr.startswith(f"dqsstn: {name}: ") and words in outcome.stderr and outcome.stderr.count("\n") == 1
+        assert outcome.stderr.startswith(f"dqsstn: {name}: ") and words in outcome.stderr
+        assert outcome.stderr.count("\n") == 1
     assert not Path("out.json").exists()
 
 def test_field_of_another_version(exported, folder):
@@ -166,7 +176,8 @@ def test_field_of_another_version(exported, folder):
     ("export RUN --onnx x.txt", ["x.txt", "ends in .onnx"])])
 def test_bad_export_gets_one_line(run, folder, line, words):
     outcome = call(line.replace("RUN", str(run)), code=2)
-    assert outcome.stderr.startswith("dqsstn: ") and outcome.stderr.count("\n") == 1 and all(word in outcome.stderr for word in words)
+    assert outcome.stderr.startswith("dqsstn: ") and outcome.stderr.count("\n") == 1
+    assert all(word in outcome.stderr for word in words)
     assert list(Path().iterdir()) == []
 
 @pytest.mark.parametrize("line", ["predict FILE 0.png", "export RUN --onnx x.onnx"])
@@ -178,22 +189,27 @@ def test_missing_extra_is_named(run, exported, photos, monkeypatch, line):
 class Spoilt:
     "A session whose outputs are changed"
     def __init__(self, session, **changes): self.session, self.changes = session, changes
-    def run(self, names, *args): return [self.changes.get(name, lambda x: x)(value) for name, value in zip(names, self.session.run(names, *args))]
+    def run(self, names, *args):
+        values = dict(zip(names, self.session.run(names, *args)))
+        return [self.changes.get(name, lambda x: x)(value) for name, value in values.items()]
 
 @pytest.mark.parametrize("name, change", {
-    "p_whole": lambda p: p + np.float32(2e-4), "p_final": lambda p: p * np.float32("nan"), "q_values": lambda q: q * 1.001 + 1e-3,
+    "p_whole": lambda p: p + np.float32(2e-4), "p_final": lambda p: p * np.float32("nan"),
+    "q_values": lambda q: q * 1.001 + 1e-3,
     "thetas": lambda theta: theta + np.float32(1e-3), "actions": lambda a: (a + 1) % 6}.items())
 def test_file_that_differs_is_not_written(run, exported, folder, monkeypatch, name, change):
     Path("old.onnx").write_text("what was there")
     monkeypatch.setattr(deploy, "onnx_bytes", lambda *args: exported[0].read_bytes())
     monkeypatch.setattr(deploy, "open_onnx", lambda file: Spoilt(open_onnx(file), **{name: change}))
-    with pytest.raises(InputError, match="old.onnx: not written, as ONNX Runtime differs from PyTorch"): export_onnx(load_run(run, "cpu"), "old.onnx")
+    with pytest.raises(InputError, match="old.onnx: not written, as ONNX Runtime differs from PyTorch"):
+        export_onnx(load_run(run, "cpu"), "old.onnx")
     assert [p.read_text() for p in Path().iterdir()] == ["what was there"]
 
 def test_exporter_that_fails(run, folder, monkeypatch):
     def fail(*args, **kwargs): raise RuntimeError("no such operation\nand much more")
     monkeypatch.setattr(torch.onnx, "export", fail)
-    with pytest.raises(InputError, match="x.onnx: not written, torch .* cannot put small_cnn into an ONNX file"): export_onnx(load_run(run, "cpu"), "x.onnx")
+    with pytest.raises(InputError, match="x.onnx: not written, torch .* cannot put small_cnn into an ONNX file"):
+        export_onnx(load_run(run, "cpu"), "x.onnx")
     assert list(Path().iterdir()) == []
 
 def test_export_leaves_the_run_as_it_is(run, folder, exported, monkeypatch):
@@ -202,26 +218,33 @@ def test_export_leaves_the_run_as_it_is(run, folder, exported, monkeypatch):
     before = {name: value.clone() for name, value in loaded.q_net.state_dict().items()}
     monkeypatch.setattr(deploy, "onnx_bytes", lambda *args: exported[0].read_bytes())
     export_onnx(loaded._replace(config=dataclasses.replace(loaded.config, precision="bf16")), "x.onnx")
-    assert loaded.q_net.training and all(torch.equal(value, before[name]) for name, value in loaded.q_net.state_dict().items())
+    assert loaded.q_net.training
+    assert all(torch.equal(value, before[name]) for name, value in loaded.q_net.state_dict().items())
 
 def test_near_tie_is_no_difference(run):
     "Where rounding decides between two actions, a file is judged on the way that it took"
     class Tied(nn.Module):
-        def __init__(self, net, second): super().__init__(); self.net, self.second = net, second
+        def __init__(self, net, second):
+            super().__init__()
+            self.net, self.second = net, second
         def forward(self, view):
             q = self.net(view)
             best = q.amax(1, keepdim=True) + 1
             return torch.cat([best, best + self.second, q[:, 2:]], 1)
     episode, other = (WholeEpisode(load_run(run, "cpu")).eval() for _ in range(2))
     source = check_photos(48)
-    episode.q_net, other.q_net = Tied(episode.q_net, 0), Tied(other.q_net, 1e-5)  # the file's Q-values, rounded otherwise
+    episode.q_net, other.q_net = Tied(episode.q_net, 0), Tied(other.q_net, 1e-5)  # the file's, rounded differently
     with torch.no_grad(): own, found = (dict(zip(OUTPUTS, net(source))) for net in (episode, other))
-    assert (own["actions"] == 0).all() and (found["actions"] == 1).all() and (own["thetas"] - found["thetas"]).abs().max() > 0.1
+    assert (own["actions"] == 0).all() and (found["actions"] == 1).all()
+    assert (own["thetas"] - found["thetas"]).abs().max() > 0.1
     assert max(differences(episode, source, found).values()) < 1e-4
-    assert differences(episode, source, found | dict(actions=own["actions"]))["actions"] == 1  # not the largest of the file's own
+    other_way = found | dict(actions=own["actions"])  # which do not belong to the largest of the file's own Q-values
+    assert differences(episode, source, other_way)["actions"] == 1
 
 def test_graph_that_does_not_run(run, folder, monkeypatch):
     export = torch.onnx.export
-    monkeypatch.setattr(torch.onnx, "export", lambda *args, dynamic_shapes, **kwargs: export(*args, **kwargs))  # the batch size is frozen
-    with pytest.raises(InputError, match="x.onnx: not written, .* into an ONNX file that runs"): export_onnx(load_run(run, "cpu"), "x.onnx")
+    def with_frozen_batch(*args, dynamic_shapes, **kwargs): return export(*args, **kwargs)
+    monkeypatch.setattr(torch.onnx, "export", with_frozen_batch)
+    with pytest.raises(InputError, match="x.onnx: not written, .* into an ONNX file that runs"):
+        export_onnx(load_run(run, "cpu"), "x.onnx")
     assert list(Path().iterdir()) == []

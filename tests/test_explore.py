@@ -1,4 +1,4 @@
-"""The explorer, driven by its widgets from Python: what it says and draws is what the run's networks, and arithmetic done here, say."""
+"""The explorer, driven by its widgets from Python, says and draws what the run's networks and arithmetic here say."""
 import io
 import sys
 
@@ -29,10 +29,12 @@ def crop(item, run, x, y, side):
     source = np.asarray(Image.open(item.path).convert("RGB").resize((S, S), Image.Resampling.BILINEAR), float) / 255
     source = (source - 0.5) / 0.25  # as small_cnn takes it
     padded = np.pad(source, ((1, 1), (1, 1), (0, 0)))
-    def at(centre): return np.clip(((centre + side * ((2 * np.arange(V) + 1) / V - 1) + 1) * S - 1) / 2 + 1, 0, S + 0.999)
+    def at(centre):
+        pixel = ((centre + side * ((2 * np.arange(V) + 1) / V - 1) + 1) * S - 1) / 2
+        return np.clip(pixel + 1, 0, S + 0.999)
     u, v = at(x), at(y)
     i, j, a, b = v.astype(int), u.astype(int), (v % 1)[:, None, None], (u % 1)[None, :, None]
-    pick = lambda di, dj: padded[np.minimum(i + di, S + 1)][:, np.minimum(j + dj, S + 1)]
+    def pick(di, dj): return padded[np.minimum(i + di, S + 1)][:, np.minimum(j + dj, S + 1)]
     view = (1 - a) * ((1 - b) * pick(0, 0) + b * pick(0, 1)) + a * ((1 - b) * pick(1, 0) + b * pick(1, 1))
     return torch.tensor(view.transpose(2, 0, 1)[None], dtype=torch.float32)
 
@@ -46,12 +48,15 @@ def judge(item, run, x, y, side):
     overlap = both / (np.prod(box[2:] - box[:2]) + 4 * side ** 2 - both)
     return run.q_net(view)[0].numpy(), run.classifiers["agent"](view).softmax(1)[0].numpy(), overlap
 
+def sliders(panel): return panel.x.value, panel.y.value, panel.side.value
+
 def check(panel, item, run):
     "Whether the panel, in words and in its picture, shows what is seen through the window that its sliders give"
     explorer, (x, y, side) = panel.explorer, (panel.x.value, panel.y.value, panel.side.value)
     q, p, overlap = judge(item, run, x, y, side)
     named = int(p.argmax())
-    assert f"IoU {overlap:.2f}: {run.classes[named]}, probability {p[named]:.2f} (it is {run.classes[item.salient_label]})" in panel.says.value
+    truth = run.classes[item.salient_label]
+    assert f"IoU {overlap:.2f}: {run.classes[named]}, probability {p[named]:.2f} (it is {truth})" in panel.says.value
     fig = explorer.figure()
     photo_ax, view_ax, q_ax, class_ax, curves_ax = fig.axes
     assert [bar.get_width() for bar in q_ax.patches] == pytest.approx(q, abs=1e-3)
@@ -59,7 +64,8 @@ def check(panel, item, run):
     frame = 1.25 * photo_ax.patches[-1].get_bbox().extents  # the photo is shown with a margin
     assert frame == pytest.approx([x - side, y - side, x + side, y + side], abs=1e-5)
     shown = torch.tensor([[[side, 0, x], [0, side, y]]], dtype=torch.float32)
-    assert np.allclose(view_ax.images[0].get_array(), view_pixels(explorer.env, torch.tensor([explorer.index]), shown)[0], atol=1e-5)
+    view = view_pixels(explorer.env, torch.tensor([explorer.index]), shown)[0]
+    assert np.allclose(view_ax.images[0].get_array(), view, atol=1e-5)
     drawn = io.BytesIO()
     fig.savefig(drawn, format="png", dpi=80)
     plt.close(fig)
@@ -77,8 +83,9 @@ def test_stepping_follows_the_agent(panel, loaded, photos):
     for k in (0, 3):
         panel.photo.value, actions = k, []
         for t in range(loaded.config.horizon + 1):
-            assert (panel.step.value, panel.play.value, panel.explorer.t) == (t, t, t) and f"step {t} of" in panel.says.value
-            assert (panel.x.value, panel.y.value, panel.side.value) == pytest.approx(window_after(actions, loaded), abs=1e-5)
+            assert (panel.step.value, panel.play.value, panel.explorer.t) == (t, t, t)
+            assert f"step {t} of" in panel.says.value
+            assert sliders(panel) == pytest.approx(window_after(actions, loaded), abs=1e-5)
             check(panel, photos[k], loaded)
             actions.append(int(judge(photos[k], loaded, *window_after(actions, loaded))[0].argmax()))
             panel.next.click()
@@ -118,7 +125,7 @@ def test_the_sliders_reach_wherever_an_agent_goes(loaded, photos, action):
         def forward(self, views): return torch.eye(6)[[action] * len(views)]
     panel = explore(loaded._replace(q_net=Always()), photos)
     panel.step.value = loaded.config.horizon
-    assert (panel.x.value, panel.y.value, panel.side.value) == pytest.approx(window_after([action] * loaded.config.horizon, loaded), abs=1e-5)
+    assert sliders(panel) == pytest.approx(window_after([action] * loaded.config.horizon, loaded), abs=1e-5)
 
 def test_strip_shows_every_step(loaded, photos):
     explorer = Explorer(loaded, photos)
@@ -148,12 +155,15 @@ def test_many_classes_are_cut_to_those_that_matter(loaded, photos):
     explorer._draw_classes(ax, most=3)
     plt.close(fig)
     names = [label.get_text() for label in ax.get_yticklabels()]
-    assert len(names) == 3 and loaded.classes[explorer.label] in names and names == sorted(names, key=loaded.classes.index)
+    assert len(names) == 3 and loaded.classes[explorer.label] in names
+    assert names == sorted(names, key=loaded.classes.index)
 
 def test_wrong_use_is_told(loaded, photos, monkeypatch):
-    with pytest.raises(InputError, match="its classes are not those of the run"): explore(loaded, type(photos)(photos.items, tuple("abcdefghij"), "val"))
+    others = type(photos)(photos.items, tuple("abcdefghij"), "val")
+    with pytest.raises(InputError, match="its classes are not those of the run"): explore(loaded, others)
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    with pytest.raises(InputError, match=r"ipywidgets is not installed; pip install 'dqsstn\[explore\]'"): explore(loaded, photos)
+    missing = r"ipywidgets is not installed; pip install 'dqsstn\[explore\]'"
+    with pytest.raises(InputError, match=missing): explore(loaded, photos)
 
 def test_a_panel_is_what_a_notebook_shows(panel):
     assert isinstance(panel, Panel) and "application/vnd.jupyter.widget-view+json" in panel._repr_mimebundle_()

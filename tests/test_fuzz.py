@@ -1,4 +1,6 @@
-"""Random input for every reader: it is refused in one line, or what is read holds together. DQSSTN_FUZZ=5000 tries that many for each instead of 60."""
+"""Random input for every reader: it is refused in one line, or what is read holds together.
+
+DQSSTN_FUZZ=5000 tries 5000 inputs for each reader instead of 60."""
 import json
 import math
 import os
@@ -14,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dqsstn.config import load_config
-from dqsstn.files import InputError
 from dqsstn.data import VOC_CLASSES, load_photo, photo_size, voc_items
-from dqsstn.files import unpack_archive
+from dqsstn.files import InputError, unpack_archive
+
 from dqsstn.formats import boxes_items, coco_items, yolo_items
 
-fuzz = settings(max_examples=int(os.environ.get("DQSSTN_FUZZ", 60)), deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+fuzz = settings(max_examples=int(os.environ.get("DQSSTN_FUZZ", 60)), deadline=None, derandomize=True, database=None,
+                suppress_health_check=list(HealthCheck))
 
 def mutated(data, good):
     "`good` with a stretch of bytes replaced by others"
@@ -28,7 +31,8 @@ def mutated(data, good):
 
 def altered(data, value):
     "A JSON value with one part dropped or replaced"
-    odd = st.sampled_from([None, -1, 0, .5, 1e400, math.nan, "x", "", [], {}, [1], {"a": 1}, True, "../x", 10 ** 30, 10 ** 400])
+    odd = st.sampled_from([None, -1, 0, .5, 1e400, math.nan, "x", "", [], {}, [1], {"a": 1}, True, "../x", 10 ** 30,
+                           10 ** 400])
     if not isinstance(value, (dict, list)) or not value or data.draw(st.integers(0, 3)) == 0: return data.draw(odd)
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
     key, out = data.draw(st.sampled_from(keys)), value.copy()
@@ -70,27 +74,36 @@ def test_any_annotation(tmp_path_factory, data):
     xml.write_bytes(mutated(data, xml.read_bytes()))
     check_skipping(*(read_or_refused(voc_items, root, "train", (2007,), skip_bad=skip) for skip in (False, True)))
 
-numbers = st.one_of(st.integers(0, 97).map(str), st.integers(0, 65).map(str), st.floats(0, 64).map(repr), st.sampled_from(
-    ["nan", "inf", "-inf", "1e400", "-5", "0", "1e-320", "9" * 400, "", " 12 ", "0x1f", "1_0", "١٢", "12,5", "--1"]), st.floats().map(repr), st.text(max_size=4))
-good_numbers = st.tuples(*(st.floats(a, b, width=16) for a, b in ((0, 40), (0, 30), (40.5, 96), (30.5, 64)))).map(lambda b: tuple(map(repr, b)))
+odd_numbers = st.sampled_from(["nan", "inf", "-inf", "1e400", "-5", "0", "1e-320", "9" * 400, "", " 12 ", "0x1f", "1_0",
+                               "١٢", "12,5", "--1"])
+numbers = st.one_of(st.integers(0, 97).map(str), st.integers(0, 65).map(str), st.floats(0, 64).map(repr), odd_numbers,
+                    st.floats().map(repr), st.text(max_size=4))
+sides = ((0, 40), (0, 30), (40.5, 96), (30.5, 64))
+good_numbers = st.tuples(*(st.floats(a, b, width=16) for a, b in sides)).map(lambda box: tuple(map(repr, box)))
 texts = st.one_of(st.sampled_from([*VOC_CLASSES[:5], " dog ", "unicorn", "0", "1"]), st.text(max_size=6))
-tags = st.sampled_from(["annotation", "object", "name", "bndbox", "xmin", "ymin", "xmax", "ymax", "difficult", "size", "width", "height", "part", "a"])
+tags = st.sampled_from(["annotation", "object", "name", "bndbox", "xmin", "ymin", "xmax", "ymax", "difficult", "size",
+                        "width", "height", "part", "a"])
 
 def element(tag, *children): return f"<{tag}>{''.join(children)}</{tag}>"
 def leaf(tag, text): return element(tag, escape(text))
-trees = st.recursive(st.builds(leaf, tags, st.one_of(numbers, texts)), lambda kids: st.builds(lambda t, k: element(t, *k), tags, st.lists(kids, max_size=4)), max_leaves=12)
+def nested(children): return st.builds(lambda tag, kids: element(tag, *kids), tags, st.lists(children, max_size=4))
+trees = st.recursive(st.builds(leaf, tags, st.one_of(numbers, texts)), nested, max_leaves=12)
 
 @st.composite
 def objects(draw):
     "An object as VOC has it; in one of ten, parts are missing, doubled, odd or random trees"
-    sides = draw(good_numbers)
-    if odd := draw(st.integers(0, 9)) == 0: sides = draw(st.tuples(numbers, numbers, numbers, numbers))
-    parts = [leaf("name", draw(texts) if odd else draw(st.sampled_from(VOC_CLASSES))), leaf("difficult", draw(st.sampled_from("01"))),
+    sides, odd = draw(good_numbers), draw(st.integers(0, 9)) == 0
+    if odd: sides = draw(st.tuples(numbers, numbers, numbers, numbers))
+    parts = [leaf("name", draw(texts) if odd else draw(st.sampled_from(VOC_CLASSES))),
+             leaf("difficult", draw(st.sampled_from("01"))),
              element("bndbox", *map(leaf, ("xmin", "ymin", "xmax", "ymax"), sides))]
     if odd: parts = draw(st.lists(st.one_of(st.sampled_from(parts), trees), max_size=5))
     return element("object", *draw(st.permutations(parts)))
 
-@given(st.one_of(trees, st.builds(lambda o, t: element("annotation", *o, *t), st.lists(objects(), min_size=1, max_size=4), st.lists(trees, max_size=1))))
+several_objects, at_most_a_tree = st.lists(objects(), min_size=1, max_size=4), st.lists(trees, max_size=1)
+annotations = st.builds(lambda objects, tree: element("annotation", *objects, *tree), several_objects, at_most_a_tree)
+
+@given(st.one_of(trees, annotations))
 @fuzz
 def test_any_tree(tmp_path_factory, text):
     "What is accepted is what Python's own XML reader finds there, cut to the photo by at most a pixel"
@@ -100,7 +113,10 @@ def test_any_tree(tmp_path_factory, text):
     strict, lenient = (read_or_refused(voc_items, root, "train", (2007,), skip_bad=skip) for skip in (False, True))
     check_skipping(strict, lenient)
     if strict is None: return
-    found = [(o.findtext("name").strip(), [float(o.find("bndbox").findtext(s)) for s in ("xmin", "ymin", "xmax", "ymax")]) for o in ElementTree.parse(xml).findall("object")]  # noqa: S314  whatever is read here was accepted before
+    names = "xmin", "ymin", "xmax", "ymax"
+    root = ElementTree.parse(xml)  # noqa: S314  whatever is read here was accepted before
+    found = [(o.findtext("name").strip(), [float(o.find("bndbox").findtext(name)) for name in names])
+             for o in root.findall("object")]
     found.sort(key=lambda o: -np.prod(np.clip(o[1][2:], 0, (96, 64)) - np.clip(o[1][:2], 0, (96, 64))))
     read = [(VOC_CLASSES[label], box) for item in strict for label, box in zip(item.labels, item.boxes)]
     assert sorted(name for name, _ in found) == sorted(name for name, _ in read)
@@ -112,7 +128,8 @@ def test_any_tree(tmp_path_factory, text):
 @fuzz
 def test_any_boxes(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("boxes")/"x.json"
-    good = dict(classes=["cat", "dog"], images={"a": dict(split="2007_val", objects=[[0, 1, 1, 50, 50, 0], [1, 2, 2, 9, 9, 1]])})
+    good = dict(classes=["cat", "dog"],
+                images={"a": dict(split="2007_val", objects=[[0, 1, 1, 50, 50, 0], [1, 2, 2, 9, 9, 1]])})
     path.write_text(json.dumps(altered(data, good)))
     read_or_refused(boxes_items, path, "val", (2007,))
 
@@ -122,13 +139,16 @@ def test_any_coco(tmp_path_factory, data):
     "What is accepted has as many objects as the file, without its crowds"
     folder = tmp_path_factory.mktemp("coco")
     for name in "ab": photo().save(folder/f"{name}.jpg")
-    good = dict(categories=[dict(id=7, name="dog"), dict(id=90, name="cat")], images=[dict(id=i, file_name=f"{i}.jpg", width=96, height=64) for i in "ab"],
-                annotations=[dict(image_id=i, category_id=c, bbox=[10, 10, 40, 30], iscrowd=crowd) for i, c, crowd in (("a", 7, 0), ("a", 90, 1), ("b", 90, 0))])
+    good = dict(categories=[dict(id=7, name="dog"), dict(id=90, name="cat")],
+                images=[dict(id=i, file_name=f"{i}.jpg", width=96, height=64) for i in "ab"],
+                annotations=[dict(image_id=i, category_id=c, bbox=[10, 10, 40, 30], iscrowd=crowd)
+                             for i, c, crowd in (("a", 7, 0), ("a", 90, 1), ("b", 90, 0))])
     changed = altered(data, good)
     (folder/"x.json").write_text(json.dumps(changed))
     strict, lenient = (read_or_refused(coco_items, folder/"x.json", folder, skip_bad=skip) for skip in (False, True))
     check_skipping(strict, lenient)
-    if strict is not None: assert sum(len(i.boxes) for i in strict) == sum(not a.get("iscrowd") for a in changed["annotations"])
+    if strict is not None:
+        assert sum(len(i.boxes) for i in strict) == sum(not a.get("iscrowd") for a in changed["annotations"])
 
 @given(st.data())
 @fuzz
@@ -139,7 +159,9 @@ def test_any_yolo(tmp_path_factory, data):
     photo().save(folder/"images/train/a.jpg")
     (folder/"labels/train/a.txt").write_bytes(mutated(data, b"1 0.5 0.5 0.2 0.2\n0 0.1 0.1 0.1 0.1\n"))
     names = data.draw(st.sampled_from([["cat", "dog"], {0: "cat", 1: "dog"}, {1: "cat", 5: "dog"}]))
-    (folder/"data.yaml").write_bytes(mutated(data, yaml.safe_dump(dict(names=names)).encode()) if data.draw(st.booleans()) else b"names: [cat, dog]\n")
+    classes = yaml.safe_dump(dict(names=names)).encode()
+    classes = mutated(data, classes) if data.draw(st.booleans()) else b"names: [cat, dog]\n"
+    (folder/"data.yaml").write_bytes(classes)
     strict, lenient = (read_or_refused(yolo_items, folder, skip_bad=skip) for skip in (False, True))
     check_skipping(strict, lenient)
     if strict is not None:
@@ -169,7 +191,8 @@ def test_any_archive(tmp_path_factory, data):
     def undated(info):
         info.mtime = 0
         return info
-    with tarfile.open(folder/"x.tar", data.draw(st.sampled_from(["w:", "w:xz"]))) as archive: archive.add(folder/"voc", ".", filter=undated)
+    with tarfile.open(folder/"x.tar", data.draw(st.sampled_from(["w:", "w:xz"]))) as archive:
+        archive.add(folder/"voc", ".", filter=undated)
     (folder/"x.tar").write_bytes(mutated(data, (folder/"x.tar").read_bytes()))
     before, target = contents(folder), folder/"new"
     try: unpack_archive(folder/"x.tar", target)

@@ -15,13 +15,12 @@ from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.env_checker import check_env as check_for_sb3
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from dqsstn.config import PAPER_REWARDS
 from dqsstn.files import InputError
 from dqsstn.data import voc_items
 from dqsstn.sample import sample_items
 from dqsstn.env import sign_of_change
-from dqsstn.gym import ViewGym
-from dqsstn.gym import gym_reward, photos_gym, sb3_policy
-from dqsstn.config import PAPER_REWARDS
+from dqsstn.gym import ViewGym, gym_reward, photos_gym, sb3_policy
 from dqsstn.rewards import make_reward
 from dqsstn.policies import play_all
 from dqsstn.runs import load_run
@@ -39,14 +38,19 @@ def test_found_without_an_import():
 import gymnasium, json, sys
 assert not [name for name in sys.modules if name.startswith("dqsstn")]
 one = gymnasium.make("dqsstn:dqsstn/Sample-v0", n_images=3, view_size=32, horizon=2)
-several = gymnasium.make_vec("dqsstn:dqsstn/Sample-v0", num_envs=2, vectorization_mode="sync", n_images=3, view_size=32, horizon=2)
+small = dict(n_images=3, view_size=32, horizon=2)
+several = gymnasium.make_vec("dqsstn:dqsstn/Sample-v0", num_envs=2, vectorization_mode="sync", **small)
 first, _ = several.reset(seed=0)
 truncated = [several.step([4, 1])[3].tolist() for _ in range(2)]
-print(json.dumps([sorted(name for name in gymnasium.registry if "dqsstn" in name), one.reset(seed=0)[0].shape, first.shape, truncated]))
+names = sorted(name for name in gymnasium.registry if "dqsstn" in name)
+print(json.dumps([names, one.reset(seed=0)[0].shape, first.shape, truncated]))
 """
     env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    out = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True, env=env).stdout
-    assert json.loads(out) == [["dqsstn/Photos-v0", "dqsstn/Sample-v0"], [3, 32, 32], [2, 3, 32, 32], [[False, False], [True, True]]]
+    words = [sys.executable, "-W", "ignore", "-c", program]
+    out = subprocess.run(words, capture_output=True, text=True, check=True, env=env).stdout
+    names, *shapes, truncated = json.loads(out)
+    assert (names, shapes) == (["dqsstn/Photos-v0", "dqsstn/Sample-v0"], [[3, 32, 32], [2, 3, 32, 32]])
+    assert truncated == [[False, False], [True, True]]
 
 def test_checkers_find_nothing(photos):
     with warnings.catch_warnings():
@@ -71,7 +75,8 @@ def test_every_reward(items, run, reward):
             right.append(float(logits.argmax(1) == plain.bank.labels[s.index]))
             fit.append(float(plain.iou(s)))
         sign = sign_of_change(*fit)
-        expected.append(dict(continuous_loss=loss[0] - loss[1], discrete_accuracy=right[1] - right[0], continuous_iou=fit[1] - fit[0],
+        expected.append(dict(continuous_loss=loss[0] - loss[1], discrete_accuracy=right[1] - right[0],
+                             continuous_iou=fit[1] - fit[0],
                              discrete_iou=sign, combined=loss[0] - loss[1] + 0.8 * sign)[reward])
         state = after
     assert rewards == pytest.approx(expected, abs=1e-5) and rewards[-1] == 0
@@ -82,17 +87,22 @@ def test_photos_in_vocs_layout(folder):
     assert {env.reset(seed=seed)[1]["name"] for seed in range(20)} == {"000000", "000001", "000002"}
 
 def test_mistakes_are_named(items, run, folder):
-    with pytest.raises(InputError, match="reward=continuous_loss: needs a classifier; name a run folder by run="): photos_gym(items, reward="continuous_loss", **SIZES)
+    needs = "reward=continuous_loss: needs a classifier; name a run folder by run="
+    with pytest.raises(InputError, match=needs): photos_gym(items, reward="continuous_loss", **SIZES)
     with pytest.raises(InputError, match="unknown field 'horizn'; did you mean 'horizon'"): photos_gym(items, horizn=3)
     with pytest.raises(InputError, match="nowhere: neither a JSON file nor"): photos_gym(items, config="nowhere")
     with pytest.raises(InputError, match="nowhere: not a run folder"): photos_gym(items, run="nowhere")
     make_voc("voc", n=3)
-    with pytest.raises(InputError, match="its classes are not those of train"): photos_gym(voc_items("voc", years=(2007,)), run=run)
+    others = voc_items("voc", years=(2007,))
+    with pytest.raises(InputError, match="its classes are not those of train"): photos_gym(others, run=run)
     assert not make_reward("discrete_iou").needs_classifier and callable(gym_reward(make_reward("discrete_iou")))
 
-@pytest.mark.parametrize("make", [
-    lambda env: DQN("CnnPolicy", env, buffer_size=100, learning_starts=16, batch_size=8, train_freq=1, seed=0, device="cpu"),
-    lambda env: PPO("CnnPolicy", env, n_steps=16, batch_size=16, n_epochs=1, seed=0, device="cpu")], ids=["DQN", "PPO"])
+def make_dqn(env):
+    return DQN("CnnPolicy", env, buffer_size=100, learning_starts=16, batch_size=8, train_freq=1, seed=0, device="cpu")
+
+def make_ppo(env): return PPO("CnnPolicy", env, n_steps=16, batch_size=16, n_epochs=1, seed=0, device="cpu")
+
+@pytest.mark.parametrize("make", [make_dqn, make_ppo])
 def test_sb3_trains_and_plays(photos, make):
     plain = photos.unwrapped.env
     model = make(DummyVecEnv([lambda: ViewGym(plain)] * 2))

@@ -4,7 +4,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,9 +12,12 @@ import urllib.request
 import nbformat
 import pytest
 import websocket
-from conftest import ROOT, SMALL
+from conftest import ROOT, SMALL, free_port
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+
+sys.path.insert(0, str(ROOT/"scripts"))
+from run_notebooks import WAIT
 
 NOTEBOOKS = {p.name for p in (ROOT/"nbs").glob("*.ipynb")}
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -45,7 +47,7 @@ def test_bars_are_widgets_in_a_notebook_and_are_closed(folder, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     nb = new_notebook(cells=[new_code_cell(code) for code in BARS])
-    NotebookClient(nb, resources=dict(metadata=dict(path=str(folder)))).execute()
+    NotebookClient(nb, resources=dict(metadata=dict(path=str(folder))), **WAIT).execute()
     trained, failed, last = ([o.get("data", {"text": o.get("text")}) for o in c.outputs] for c in nb.cells[1:])
     titles = [o["text/plain"].partition(":")[0] for o in trained]
     assert titles[:4] == ["decoding", "decoding", "classifier", "agent"] and all(WIDGET in o for o in trained)
@@ -64,9 +66,7 @@ def test_bars_are_text_in_a_terminal(folder):
 class Lab:
     "JupyterLab as `make lab` starts it, but for the browser, and with a port and a token of our own"
     def __init__(self, home):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.token = secrets.token_hex(16)
         command = re.search(r"^lab:.*\n\t\$\(PY\) (.*)$", (ROOT/"Makefile").read_text(), re.M)[1].split()
         env = os.environ | dict(HOME=str(home), JUPYTER_CONFIG_DIR=str(home/"config"), JUPYTER_DATA_DIR=str(home/"data"), JUPYTER_RUNTIME_DIR=str(home/"runtime"),
@@ -81,11 +81,11 @@ class Lab:
         "(content type, content) of an answer; with values, of a POST"
         body = json.dumps(values).encode() if values else None
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, {"Authorization": f"token {self.token}"})  # noqa: S310  our own server
-        with urllib.request.urlopen(request, timeout=30) as answer: return answer.headers.get_content_type(), answer.read()  # noqa: S310
+        with urllib.request.urlopen(request, timeout=300) as answer: return answer.headers.get_content_type(), answer.read()  # noqa: S310
 
     def json(self, path, /, **values): return json.loads(self.ask(path, **values)[1])
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=600):
         "Until it answers"
         end = time.time() + seconds
         while True:
@@ -120,7 +120,7 @@ def run(lab, name):
     nb = nbformat.from_dict(lab.json(f"/api/contents/{name}?content=1")["content"])
     session = lab.json("/api/sessions", path=name, name=name, type="notebook", kernel=dict(name=nb.metadata.kernelspec.name))
     wire = websocket.create_connection(f"ws://127.0.0.1:{lab.port}/api/kernels/{session['kernel']['id']}/channels",
-                                       header=[f"Authorization: token {lab.token}"], timeout=120)
+                                       header=[f"Authorization: token {lab.token}"], timeout=600)
     seen = []
     for k, cell in enumerate(c for c in nb.cells if c.cell_type == "code"):
         header = dict(msg_id=f"cell-{k}", session="test", username="", date="", version="5.3", msg_type="execute_request")

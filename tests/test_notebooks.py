@@ -26,7 +26,7 @@ def executed(path):
         nb = nbformat.read(path, 4)
         for cell in nb.cells:
             if cell.cell_type == "code": cell.outputs = []  # what is not executed is not compared
-        FlaggedClient(nb, get_config().tst_flags.split(), timeout=None, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}}).execute()
+        FlaggedClient(nb, get_config().tst_flags.split(), resources={"metadata": {"path": str(path.parent)}}).execute()
         return nb
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
         patch.setenv("PYTHONWARNINGS", QUIET)

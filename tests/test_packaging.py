@@ -11,11 +11,18 @@ import pytest
 import dqsstn
 
 ROOT = Path(__file__).resolve().parent.parent
-MISSING = {"export demo-run --onnx x.onnx": "onnx", "predict x.onnx x.png": "onnx", "reproduce --table 4 --sample --out study --engine ray": "ray",
-           "train --config demo --sample --out t --track tensorboard": "track", "train --config demo --sample --out t --track wandb": "track"}
+MISSING = {  # command → the extra that it needs
+    "export demo-run --onnx x.onnx": "onnx",
+    "predict x.onnx x.png": "onnx",
+    "reproduce --table 4 --sample --out study --engine ray": "ray",
+    "train --config demo --sample --out t --track tensorboard": "track",
+    "train --config demo --sample --out t --track wandb": "track",
+}
+DEVELOPMENT = {"nbdev", "jupyterlab", "pytest", "ray", "onnxruntime", "stable_baselines3", "wandb", "ipywidgets"}
 MODULES = {p.name for p in (ROOT/"dqsstn").glob("*.py")}
 
-def run(*command, cwd=None): return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=1200)
+def run(*command, cwd=None):
+    return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=1200)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
@@ -30,24 +37,28 @@ def test_contents(built):
     name = f"dqsstn-{dqsstn.__version__}"
     (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.tar.gz")
     files = set(zipfile.ZipFile(wheel).namelist())
-    assert {f for f in files if not f.startswith(f"{name}.dist-info/")} == {f"dqsstn/{m}" for m in MODULES} | {"dqsstn/py.typed"}
+    package = {f for f in files if not f.startswith(f"{name}.dist-info/")}
+    assert package == {f"dqsstn/{m}" for m in MODULES} | {"dqsstn/py.typed"}
     assert f"{name}.dist-info/licenses/LICENSE" in files
-    assert {f"{name}/{f}" for f in ("README.md", "LICENSE", "pyproject.toml", "dqsstn/py.typed")} <= set(tarfile.open(sdist).getnames())
+    with tarfile.open(sdist) as archive: listed = set(archive.getnames())
+    assert {f"{name}/{f}" for f in ("README.md", "LICENSE", "pyproject.toml", "dqsstn/py.typed")} <= listed
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whl", "tar.gz"])
 def test_install_and_demo(built, tmp_path, kind):
-    "In a new environment, far from the clone: installed, without nbdev and the extras, the demo trains, and what is missing is named"
+    "Far from the clone, in a new environment without nbdev and extras: the demo trains, and what is missing is named"
     (package,) = built.glob(f"*.{kind}")
     subprocess.run([sys.executable, "-m", "venv", tmp_path/"env"], check=True)
     python = tmp_path/"env/bin/python"
-    installed = run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", ROOT/"constraints.txt", package)
+    pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    installed = run(*pip, "-c", ROOT/"constraints.txt", package)
     assert installed.returncode == 0, installed.stderr
     there = {p["name"].lower() for p in json.loads(run(python, "-m", "pip", "list", "--format", "json").stdout)}
-    assert "dqsstn" in there and not there & {"nbdev", "jupyterlab", "pytest", "ray", "onnxruntime", "stable_baselines3", "wandb", "ipywidgets"}
+    assert "dqsstn" in there and not there & DEVELOPMENT
     assert run(python, "-m", "pip", "check").returncode == 0
     tiny = "pretrain_epochs=1,epochs=1,classifier_epochs=1,horizon=3"
-    demo = run(tmp_path/"env/bin/dqsstn", "demo", "--n-train", 100, "--n-test", 50, "--set", tiny, "--out", "demo-run", cwd=tmp_path)
+    small = ("--n-train", 100, "--n-test", 50, "--set", tiny)
+    demo = run(tmp_path/"env/bin/dqsstn", "demo", *small, "--out", "demo-run", cwd=tmp_path)
     assert demo.returncode == 0 and "greedy_oracle" in demo.stdout, demo.stderr
     for line, extra in MISSING.items():
         done = run(tmp_path/"env/bin/dqsstn", *line.split(), cwd=tmp_path)

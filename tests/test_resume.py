@@ -222,17 +222,17 @@ def test_too_little_memory_for_evaluation(run, folder, monkeypatch, case=large_b
     assert agent[0] == pytest.approx(agent[1])
     case.works("halves the batch until it fits: the same numbers")
 
-def until(process, path):
-    "Wait until a process has made a file"
-    while process.poll() is None and not path.is_file(): pass
-    assert process.poll() is None, process.communicate()
-
-def test_stopped_by_ctrl_c(folder):
-    process = start(*TRAIN.split(), "--out", "run")
-    until(process, Path("run/checkpoint/agent.pt"))
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
-    assert process.returncode == 130 and err.splitlines()[-1] == "dqsstn: stopped; go on with dqsstn train --resume run"
+def test_stopped_by_ctrl_c(folder, monkeypatch):
+    "Pressed when the first checkpoint of the agent has been written"
+    written = []
+    def press(state, path):
+        write_checkpoint(state, path)
+        written.append(path.name)
+        if written.count("agent.pt") == 1: signal.raise_signal(signal.SIGINT)
+    monkeypatch.setattr("dqsstn.checkpoint.write_checkpoint", press)
+    err = call(f"{TRAIN} --out run", code=130).stderr
+    assert err.splitlines()[-1] == "dqsstn: stopped; go on with dqsstn train --resume run"
+    assert written[-2:] == ["agent.pt", "agent.pt"] and written.count("agent.pt") == 2  # once more, to stop there
     state = read_checkpoint(Path("run/checkpoint/agent.pt"))
     assert not state["done"] and state["parts"]["train"]["n_transitions"] > 0  # it did not wait for the end
 

@@ -4,24 +4,23 @@ import multiprocessing
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 import warnings
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SMALL, TINY, call, contents
+from conftest import ROOT, SMALL, TINY, call, contents, free_port
 from safetensors.torch import load_file
 
 from dqsstn.config import CONFIGS
 from dqsstn.sample import sample_items
-from dqsstn.experiments import Job, Lab, read_rows, run_jobs
+from dqsstn.experiments import Job, Lab, final_views, read_rows, run_jobs
 from dqsstn.qnet import Transition
 from dqsstn.scale import joined, on_ray, process_of, shared_training
 from dqsstn.checkpoint import metrics_of
@@ -84,9 +83,10 @@ def train_classifier(state=None):
 
 TRAININGS = {kind: partial(train_agent, kind) for kind in KINDS} | dict(classifier=train_classifier)
 
-def one_of_two(rank, port, folder):
+def one_of_two(rank, port, folder, cache):
     "What each of two processes does"
     os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    os.environ["DQSSTN_CACHE"] = str(cache)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     state = process_of("cpu")
@@ -98,15 +98,13 @@ def one_of_two(rank, port, folder):
 def two(tmp_path_factory, cache):
     "Training → what the two processes have at its end"
     folder, context = tmp_path_factory.mktemp("two"), multiprocessing.get_context("forkserver")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in dict(DQSSTN_CACHE=str(cache), OMP_NUM_THREADS="1", PYTHONPATH=f"{ROOT}:{ROOT/'tests'}").items(): patch.setenv(name, value)
+        patch.setenv("PYTHONPATH", f"{ROOT}:{ROOT/'tests'}")
         context.set_forkserver_preload(["dqsstn.scale", "fastai.distributed", "test_scale"])
-        processes = [context.Process(target=one_of_two, args=(rank, port, folder)) for rank in (0, 1)]
+        processes = [context.Process(target=one_of_two, args=(rank, port, folder, cache)) for rank in (0, 1)]
         for process in processes: process.start()
-        for process in processes: process.join(120)
+        for process in processes: process.join(1200)
     assert [process.exitcode for process in processes] == [0, 0]
     assert [(folder/f"after-{rank}").exists() for rank in (0, 1)] == [True, False]  # the first goes on alone
     return {name: [torch.load(folder/f"{name}-{rank}.pt", weights_only=True) for rank in (0, 1)] for name in TRAININGS}
@@ -146,21 +144,23 @@ def test_what_ray_cannot_do(folder, monkeypatch):
 
 def python(*words, **kwargs):
     "A process, the leader of a group of its own"
-    env = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
+    env = os.environ | dict(PYTHONPATH=str(ROOT), PYTHONWARNINGS="ignore")
     return subprocess.Popen([sys.executable, *map(str, words)], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **kwargs)
 
 def test_module_is_the_command():
     process = python("-m", "dqsstn", "--version")
     assert process.communicate()[0].startswith("dqsstn ") and process.returncode == 0
 
-LAUNCH = shlex.split("-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no -m dqsstn")
+LAUNCHER = shlex.split("-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no "
+                       "--dynamo_backend no")
+LAUNCH = [*LAUNCHER, "-m", "dqsstn"]
 RUN = f"train --config demo --sample {TINY} {SMALL} --set mixture=false,arch=test_convnext"
 
 @pytest.mark.slow
 def test_a_run_by_two_processes(folder):
     call(f"{RUN} --out alone")
     joint = python(*LAUNCH, *shlex.split(RUN), "--out", "joint")
-    out, err = joint.communicate(timeout=300)
+    out, err = joint.communicate()
     assert joint.returncode == 0, err
     assert contents("alone").keys() == {name.replace("joint", "alone") for name in contents("joint")}
     assert out.count("joint/results.json") == 1 and err.count("training on") == 1  # only one process prints
@@ -180,15 +180,22 @@ def workers_of(pid):
         return child == pid
     return {child: names[child] for child in names if child != pid and descends(child)}
 
+def waiting(how, *line):
+    "Two processes that wait (stopping.py) when the classifier is saved and the training of the agent is about to begin"
+    launched = python(*LAUNCHER, ROOT/"tests"/"stopping.py", "dqsstn.scale.shared_training", 2, how, *line)
+    ranks = (0, 1) if how == "wait" else (1,)
+    while launched.poll() is None and not all(Path(f"waiting-{rank}").is_file() for rank in ranks): time.sleep(0.1)
+    assert launched.poll() is None, launched.communicate()
+    return launched
+
 @pytest.mark.slow
 @pytest.mark.parametrize("which, number", [("all", signal.SIGINT), ("one", signal.SIGKILL)])
 def test_two_processes_end_together(which, number, folder):
-    joint = python(*LAUNCH, *shlex.split(RUN), "--set", "epochs=200", "--out", "joint")
-    while joint.poll() is None and not Path("joint/checkpoint/classifier.pt").is_file(): time.sleep(0.1)
+    joint = waiting("wait" if which == "all" else "wait-1", *shlex.split(RUN), "--out", "joint")
     workers = [pid for pid, name in workers_of(joint.pid).items() if "dqsstn train" in name]
     assert len(workers) == 2
     joint.send_signal(number) if which == "all" else os.kill(workers[1], number)
-    err = joint.communicate(timeout=60)[1]
+    err = joint.communicate()[1]
     assert joint.returncode != 0 and not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert ("stopped; go on with dqsstn train --resume joint" if which == "all" else "another process of this training has ended") in err
     refused = call("train --resume joint", code=2).stderr  # with the number of processes that it was begun with
@@ -196,40 +203,39 @@ def test_two_processes_end_together(which, number, folder):
 
 @pytest.mark.slow
 def test_two_processes_go_on(folder):
-    line = [*LAUNCH, *shlex.split(RUN), "--set", "epochs=12"]
     def done(process):
-        err = process.communicate(timeout=300)[1]
+        err = process.communicate()[1]
         assert process.returncode == 0, err
-    stopped = python(*line, "--out", "stopped")
-    while stopped.poll() is None and not Path("stopped/checkpoint/classifier.pt").is_file(): time.sleep(0.1)
+    stopped = waiting("wait", *shlex.split(RUN), "--out", "stopped")
     stopped.send_signal(signal.SIGINT)
-    stopped.communicate(timeout=60)
+    stopped.communicate()
     assert Path("stopped/checkpoint/training.json").is_file() and not Path("stopped/checkpoint/agent.pt").exists()
     done(python(*LAUNCH, "train", "--resume", "stopped"))
-    done(python(*line, "--out", "whole"))
+    done(python(*LAUNCH, *shlex.split(RUN), "--out", "whole"))
     for file in Path("whole").glob("*.safetensors"): assert file.read_bytes() == Path("stopped", file.name).read_bytes(), file.name
 
 def photos(split, seed): return sample_items(dict(test="val").get(split, split), seed, n_train=60, n_test=30)
+
+def killed_once(lab, job):
+    "As `final_views`; the first process that does it for the second seed is killed in the middle of it"
+    tested = final_views(lab, job)
+    if job.seed == 1:
+        with suppress(FileExistsError), open(os.environ["DQSSTN_KILLED"], "x") as mark:
+            print(os.getpid(), file=mark, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    return tested
 
 @pytest.mark.slow
 def test_rows_of_a_killed_worker_arrive_once(folder, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT/'tests'}")
+    monkeypatch.setenv("DQSSTN_KILLED", str(folder/"killed"))
     config = dataclasses.replace(TRAINING, arch="small_cnn", classifier_training="after", batch_size=16)
-    jobs = [Job(policy, dataclasses.replace(config, seed=seed, classifier_epochs=8), policy, needs=("base",)) for seed in (0, 1) for policy in ("baseline", "center_zoom")]
-    killed = []
-    def kill_one(lab, csv):
-        "Where a job is done, once"
-        def look():
-            while not killed and not (csv.is_file() and len(read_rows(csv)) == 4):
-                busy = [pid for pid, name in workers_of(os.getpid()).items() if name.startswith(("ray::baseline", "ray::center_zoom"))]
-                for pid in busy[:1]: killed.append(pid), os.kill(pid, signal.SIGKILL)
-                time.sleep(0.02)
-        threading.Thread(target=look, daemon=True).start()
-        return on_ray(lab, workers=2)
+    jobs = [Job(policy, dataclasses.replace(config, seed=seed), policy, killed_once, needs=("base",))
+            for seed in (0, 1) for policy in ("baseline", "center_zoom")]
     table = folder/"results.csv"
-    run_jobs(jobs, Lab(photos, folder/"weights", True), table, engine=lambda lab: kill_one(lab, table))
-    assert killed and not workers_of(os.getpid()).keys() & set(killed)
+    run_jobs(jobs, Lab(photos, folder/"weights", True), table, engine=lambda lab: on_ray(lab, workers=2))
+    assert int((folder/"killed").read_text()) not in workers_of(os.getpid())
     assert len(table.read_text().splitlines()) == 1 + len(jobs)  # each row once
     run_jobs(jobs, Lab(photos, folder/"local", True), folder/"local.csv")
     rows, same = (read_rows(path).sort_values(["name", "seed"], ignore_index=True).drop(columns="seconds") for path in (table, folder/"local.csv"))

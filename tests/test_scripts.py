@@ -1,7 +1,7 @@
-"""The scripts behind the Makefile: executing notebooks, both passes of `make test`, the check of the export, and README.md."""
+"""What the Makefile and other tests rest on: executing notebooks, both passes over them, the check of the export, and
+README.md."""
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import nbformat
@@ -12,8 +12,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/"scripts"))
 import readme
-import run_tests
-from second_pass import as_import
+from passes import as_import, server
+from run_notebooks import WAIT
+from test_repository import export, stale_modules
 
 def write(path, *cells):
     nbformat.write(new_notebook(cells=list(cells)), path)
@@ -42,24 +43,22 @@ def test_widgets_run_and_are_not_stored(tmp_path):
     bar = "from tqdm.auto import tqdm\nfor i in tqdm(range(3)): pass\nprint(3)"
     button = "import ipywidgets\nipywidgets.Button()"
     nb = nbformat.read(write(tmp_path/"a.ipynb", new_code_cell(bar), new_code_cell(button)), 4)
-    plain = NotebookClient(nb).execute()  # what JupyterLab gets
+    plain = NotebookClient(nb, **WAIT).execute()  # what JupyterLab gets
     assert "vnd.jupyter.widget-view" in str(plain.cells[0].outputs) and "widgets" in plain.metadata
     assert run_notebooks(str(tmp_path/"a.ipynb")).returncode == 0
     nb = nbformat.read(tmp_path/"a.ipynb", 4)
     assert [[o.text for o in c.outputs] for c in nb.cells] == [["3\n"], []] and "widgets" not in nb.metadata
 
-def test_stale_export_fails(tmp_path, monkeypatch):
+def test_stale_export_fails(tmp_path):
     for name in ("dqsstn", "nbs"): (tmp_path/name).mkdir()
     (tmp_path/"settings.ini").write_text((ROOT/"settings.ini").read_text())
     for name in ("__init__.py", "__main__.py"): (tmp_path/"dqsstn"/name).write_text((ROOT/"dqsstn"/name).read_text())
     write(tmp_path/"nbs"/"00_a.ipynb", new_code_cell("#| default_exp a"), new_code_cell("#| export\nx = 1"))
-    monkeypatch.setattr(run_tests, "ROOT", tmp_path)
-    ok, out = run_tests.check_export()
-    assert not ok and "dqsstn/a.py" in out
-    assert run_tests.command("nbdev_export", cwd=tmp_path)[0]
-    assert run_tests.check_export()[0]
+    assert stale_modules(tmp_path) == ["_modidx.py", "a.py"]
+    export(tmp_path)
+    assert stale_modules(tmp_path) == []
     (tmp_path/"dqsstn"/"a.py").write_text("x = 2\n")
-    assert not run_tests.check_export()[0]
+    assert stale_modules(tmp_path) == ["a.py"]
 
 @pytest.mark.parametrize("cell, code", [
     ("import os\nfrom pathlib import Path as P\ndef f(x): y = 1\nclass _A: z = 2",
@@ -72,8 +71,6 @@ def test_stale_export_fails(tmp_path, monkeypatch):
     ("A['x'] = 1\nregister(id='x')", "")])
 def test_an_exported_cell_becomes_an_import(cell, code): assert as_import(cell, "m") == code
 
-def second_pass(path): return subprocess.run([sys.executable, "scripts/second_pass.py", path], cwd=ROOT, capture_output=True, text=True)
-
 def test_second_pass_judges_the_package(tmp_path):
     cells = ["#| default_exp files", "#| export\nimport math\nclass InputError: whose = 'the notebook'",
              "#| slow\n1/0", "#| eval: false\n1/0", "assert math.pi > 3",
@@ -81,23 +78,18 @@ def test_second_pass_judges_the_package(tmp_path):
     good = write(tmp_path/"good.ipynb", *map(new_code_cell, cells))
     bad = write(tmp_path/"bad.ipynb", *map(new_code_cell, [*cells[:2], "assert InputError.whose == 'the notebook'"]))
     lost = write(tmp_path/"lost.ipynb", *map(new_code_cell, [cells[0], "#| exporti\ndef _of_nobody(): pass"]))
-    assert second_pass(good).returncode == 0
-    for path, error in (bad, "AttributeError"), (lost, "ImportError"):
-        failed = second_pass(path)
-        assert failed.returncode == 1 and error in failed.stderr and path.name in failed.stderr
-    assert run_tests.command("nbdev_test", "--path", bad, "--n_workers", "0")[0]  # which the first pass does not see
-
-def say(*words): return not print(*words)
-def fail(): raise LookupError("broken")
-def hang(): threading.Event().wait()
-
-def test_checks_in_processes_of_their_own(monkeypatch):
-    run_tests.FORKS.set_forkserver_preload([])
-    assert run_tests.forked(say, "all", "well") == (True, "all well\n")
-    ok, out = run_tests.forked(fail)
-    assert not ok and "LookupError: broken" in out
-    ok, out = run_tests.forked(hang, timeout=2)
-    assert not ok and "stopped after 2 s" in out
+    with server() as run:
+        def ends(check, path):
+            log = path.with_suffix(".log")
+            return run(check=check, path=str(path), skip=["slow"], log=str(log), measured=False), log.read_text()
+        assert ends("second_pass", good) == (0, "")
+        for path, error in (bad, "AttributeError"), (lost, "ImportError"):
+            code, log = ends("second_pass", path)
+            assert code == 1 and error in log and path.name in log
+        assert ends("first_pass", bad)[0] == 0  # which the first pass does not see
+        killed = write(tmp_path/"killed.ipynb", new_code_cell("import os\nos.kill(os.getpid(), 9)"))
+        assert ends("first_pass", killed)[0] == -9
+        assert ends("second_pass", good)[0] == 0  # after which it goes on
 
 @pytest.mark.parametrize("site, github", [
     ("[env](01_env.ipynb) and [licence](../LICENSE)", "[env](nbs/01_env.ipynb) and [licence](LICENSE)"),

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SIDEBAR = yaml.safe_load((ROOT/"_quarto.yml").read_text())["website"]["sidebar"]["contents"]
 SOURCES = [name for section in SIDEBAR for name in section["contents"]]
 PAGES = [re.sub(r"^\d+\w*?_", "", Path(name).stem) + ".html" for name in SOURCES]
+pytestmark = pytest.mark.xdist_group("site")  # made and visited once
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # what a page says of itself, once it is there
@@ -52,7 +53,10 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    if not BROWSER: pytest.skip("no Chromium: apt-get install chromium")
+    if not BROWSER:
+        missing = "no page was opened: there is no Chromium (apt-get install chromium)"
+        if os.environ.get("DQSSTN_REQUIRE_CHROMIUM") == "1": pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
     from playwright.sync_api import sync_playwright
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
@@ -60,7 +64,7 @@ def browser():
         chromium.close()
 
 @pytest.fixture(scope="module")
-def visits(site, browser):
+def visits(browser, site):  # without a browser no site is made
     "(page, width) → what the page says of itself and what the browser complained about"
     seen, complaints = {}, []
     def said(message):

@@ -33,29 +33,27 @@ class Record(Callback):
         self.losses.append(self.loss.detach())
 
 def trained(env, **settings):
-    "TD loss of each of 200 updates, all actions, the agent"
+    "TD loss of each update (40 an epoch), all actions, the agent"
     record, config = Record(), dataclasses.replace(CONFIG, **settings)
     learn = fit_agent(agent_learner(config, env, env, cbs=[record]), config)
     return torch.stack(record.losses), torch.cat(record.actions), learn.model
 
 def apart(plain, fast): return ((plain - fast).abs().mean() / plain.mean()).item()
 
-@pytest.fixture(scope="module")
-def plainly(env): return trained(env)
-
 @needs_compiler
-def test_compiled_training_is_the_same_training(env, plainly):
-    plain, actions, net = plainly
+def test_compiled_training_is_the_same_training(env):
+    plain, actions, net = trained(env)
     fast, same_actions, fast_net = trained(env, compile=True)
     assert len(plain) == 200 and torch.equal(actions, same_actions)
     assert 0 < apart(plain, fast) < 0.02  # measured: 0.6 %; 0 would mean that nothing was compiled
     assert net.state_dict().keys() == fast_net.state_dict().keys()
 
-def test_half_precision_is_nearly_the_same_training(env, plainly):
-    plain, actions, _ = plainly
-    half, same_actions, _ = trained(env, precision="bf16")
-    assert torch.equal(actions, same_actions)
-    assert 0 < apart(plain, half) < 0.05  # measured: 1.3 %; its numbers have three digits
+@pytest.mark.slow
+def test_half_precision_is_nearly_the_same_training(env):
+    plain, actions, _ = trained(env, epochs=1)
+    half, same_actions, _ = trained(env, epochs=1, precision="bf16")
+    assert len(plain) == 40 and torch.equal(actions, same_actions)
+    assert 0 < apart(plain, half) < 0.05  # its numbers have three digits
 
 def share_of_other_actions(env, eps, **settings):
     "How often five epochs of episodes take another action than the one that the network prefers"
@@ -74,9 +72,8 @@ def share_of_other_actions(env, eps, **settings):
 def test_compiling_does_not_freeze_the_exploration(env, eps):
     assert abs(share_of_other_actions(env, eps, compile=True) - eps * 5 / 6) < 0.03
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_exploration_is_the_same_in_any_precision(env, precision):
-    assert abs(share_of_other_actions(env, 0.3, precision=precision) - 0.25) < 0.03
+def test_the_share_of_random_actions_is_epsilon(env):
+    assert abs(share_of_other_actions(env, 0.3) - 0.3 * 5 / 6) < 0.03
 
 def test_a_million_transitions_fit():
     assert ReplayMemory(1_000_000).nbytes < 120e6

@@ -1,17 +1,19 @@
-"""Studies as a user runs them: in processes of their own, killed, gone on with; and the numbers that pages and README show."""
+"""Studies as a user runs them: in processes of their own, killed and resumed; and the numbers in pages and README."""
 import re
 import shlex
 import signal
-import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from conftest import ROOT, SMALL, TINY, call, start
+from stopping import stopping
 
+from dqsstn import experiments
+from dqsstn.evaluate import markdown_table
 from dqsstn.experiments import read_rows
 from dqsstn.report import tables_of
 from dqsstn.results import caption, table1
-from dqsstn.evaluate import markdown_table
 
 STUDIES = sorted((ROOT/"results").glob("*_study.csv"))
 FEW = shlex.split(f"--sample {TINY} {SMALL}")
@@ -19,20 +21,20 @@ FEW = shlex.split(f"--sample {TINY} {SMALL}")
 def names(path): return sorted(zip(read_rows(path).name, read_rows(path).seed))
 
 def test_a_stopped_study_goes_on(folder):
-    out, args = folder/"study", ["--table", "4", "--figure", "4", "--levels", "0.2,0.6", "--seeds", "2", *FEW]
-    table, done = out/"results.csv", ""
-    def count(): return len(read_rows(table))
-    for stop, code, jobs in ((signal.SIGINT, 130, "1"), (signal.SIGKILL, -signal.SIGKILL, "2")):
-        before, process = count(), start("reproduce", *args, "--out", out, "--jobs", jobs)
-        while process.poll() is None and count() < before + 2: time.sleep(0.02)  # watches the table, not the clock
-        process.send_signal(stop)
-        process.communicate()  # which ends when the workers, too, have left
-        assert process.returncode == code and before + 2 <= count() < 8
-        assert table.read_text().startswith(done)  # what was there is as it was
-        done = table.read_text()
-    before = count()
-    stdout = call(["reproduce", *args, "--out", "study", "--jobs", "1"]).stdout  # another number of processes, too
-    assert table.read_text().startswith(done) and f"8 rows, {8 - before} of them missing" in stdout
+    table = Path("study/results.csv")
+    study = ["reproduce", *shlex.split("--table 4 --figure 4 --levels 0.2,0.6 --seeds 2 --out study"), *FEW]
+    with pytest.MonkeyPatch.context() as patch:  # Ctrl-C after two rows
+        patch.setattr(experiments, "append_rows", stopping(experiments.append_rows, 2, "SIGINT"))
+        call([*study, "--jobs", "1"], code=130)
+    two = table.read_text()
+    assert len(read_rows(table)) == 2
+    killed = start(*study, "--jobs", "2", stop=("dqsstn.experiments.append_rows", 2, "SIGKILL"))
+    _, err = killed.communicate()  # which ends when the workers, too, have left
+    assert killed.returncode == -signal.SIGKILL and len(read_rows(table)) == 4, err
+    four = table.read_text()
+    assert four.startswith(two)  # what was there is as it was
+    stdout = call([*study, "--jobs", "1"]).stdout  # another number of processes, too
+    assert table.read_text().startswith(four) and "8 rows, 4 of them missing" in stdout
     assert names(table) == sorted((n, s) for s in (0, 1) for n in ("baseline", "discrete_iou", "iou_0.20", "iou_0.60"))
 
 @pytest.mark.slow
@@ -47,9 +49,10 @@ def test_processes_and_one_process_give_the_same(folder):
 def test_results_hold_together(path):
     rows = read_rows(path)
     assert not rows.duplicated(["name", "seed"]).any()
-    assert (rows.command.str.startswith("dqsstn reproduce") & rows.data.ne("") & rows.results_version.ne("") & rows.device.ne("")).all()
+    assert rows.command.str.startswith("dqsstn reproduce").all()
+    assert rows[["data", "results_version", "device"]].ne("").all(axis=None)
     assert rows[["top1", "top2", "any"]].apply(lambda r: r.is_monotonic_increasing, axis=1).all()
-    for seed, part in rows.groupby("seed"): assert part.fingerprint.nunique() == part.iou_before.nunique() == 1
+    for _, part in rows.groupby("seed"): assert part.fingerprint.nunique() == part.iou_before.nunique() == 1
     assert not re.search(r"/(root|tmp|home|work)/", path.read_text())
 
 def test_readme_shows_what_the_results_say():
@@ -67,5 +70,6 @@ def test_report_prints_what_the_pages_show(path):
     words = set(re.findall(r"[^\s│]+", printed))
     for title, table in tables_of(read_rows(path)).items():
         assert title in printed
-        numbers = {w for cell in table.astype(str).to_numpy().ravel() for w in cell.split() if re.fullmatch(r"[+-]?\d+\.\d+", w)}
+        cells = " ".join(table.astype(str).to_numpy().ravel())
+        numbers = {word for word in cells.split() if re.fullmatch(r"[+-]?\d+\.\d+", word)}
         assert numbers <= words, (title, numbers - words)

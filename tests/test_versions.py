@@ -1,4 +1,4 @@
-"""Committed results stay valid: `reproduce` has nothing to do for their tables, until a version of results is raised."""
+"""Committed results stay valid: `reproduce` has nothing to do for their tables, until a version is raised."""
 import shutil
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from dqsstn.report import study_jobs
 from dqsstn.sample import sample_items
 from dqsstn.versions import RESULTS_VERSIONS, results_version
 
-STUDIES = sorted(path for path in (ROOT/"results").glob("*.csv") if "results_version,commit,fingerprint" in path.read_text())
+TABLES = sorted((ROOT/"results").glob("*.csv"))
+STUDIES = [path for path in TABLES if "results_version,commit,fingerprint" in path.read_text()]
 every_study = pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
 
 def known_photos(monkeypatch, rows):
@@ -19,7 +20,8 @@ def known_photos(monkeypatch, rows):
     fingerprints = dict(zip(rows.seed, rows.fingerprint))
     monkeypatch.setattr(Lab, "fingerprint", lambda lab, seed: fingerprints[seed])
 
-def test_studies_are_there(): assert {path.stem for path in STUDIES} >= {"sample_study", "sample_why", "voc_subset_study"}
+def test_studies_are_there():
+    assert {path.stem for path in STUDIES} >= {"sample_study", "sample_why", "voc_subset_study"}
 
 @every_study
 def test_reproduce_has_nothing_to_do(path, folder, monkeypatch):
