@@ -415,8 +415,7 @@ def _export(
     onnx: Annotated[Path, typer.Option(metavar="FILE", help="The ONNX file to write; its name ends in .onnx.")],
     json_file: JsonFile = None,
 ):
-    """Write the classifiers and the agent's whole episode as an ONNX file, if ONNX Runtime gives with it the same
-    numbers as PyTorch.
+    """Write the classifiers and the agent's whole episode as an ONNX file that gives PyTorch's numbers.
 
     Example: [bold]dqsstn export runs/tuned-0 --onnx tuned.onnx[/bold];
     then [bold]dqsstn predict tuned.onnx holiday.jpg[/bold]

@@ -1,4 +1,4 @@
-"""JupyterLab: it starts on the notebooks, lists and runs them; progress bars are widgets there and text in a terminal."""
+"""JupyterLab starts on the notebooks, lists and runs them; progress bars are widgets there and text in a terminal."""
 import json
 import os
 import re
@@ -24,9 +24,11 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 BARS = f"""
 from dataclasses import replace
 from pathlib import Path
-from dqsstn.config import CONFIGS, InputError, override
-from dqsstn.data import sample_items
-from dqsstn.train import make_bank, tqdm, train_run
+from dqsstn.config import CONFIGS, override
+from dqsstn.files import InputError
+from dqsstn.learner import make_bank, tqdm
+from dqsstn.runs import train_run
+from dqsstn.sample import sample_items
 config = override(CONFIGS["demo"], ["{SMALL.split()[1]}", "device=cpu"])
 fit, valid = (sample_items(part, n_train=60, n_test=30) for part in ("fit", "valid"))
 ---
@@ -35,7 +37,8 @@ left = len(tqdm._instances)
 ---
 Path("broken.jpg").write_bytes(fit[20].path.read_bytes()[:900])
 broken = replace(fit, items=(*fit.items[:20], replace(fit[20], path=Path("broken.jpg")), *fit.items[21:]))
-for fails in (lambda: make_bank(broken, config, progress=True), lambda: train_run(override(config, ["classifier_lr=1e30"]), fit, valid, progress=True)):
+diverges = override(config, ["classifier_lr=1e30"])
+for fails in (lambda: make_bank(broken, config, progress=True), lambda: train_run(diverges, fit, valid, progress=True)):
     try: fails()
     except InputError as e: print(e)
 left += len(tqdm._instances)
@@ -69,19 +72,23 @@ class Lab:
         self.port = free_port()
         self.token = secrets.token_hex(16)
         command = re.search(r"^lab:.*\n\t\$\(PY\) (.*)$", (ROOT/"Makefile").read_text(), re.M)[1].split()
-        env = os.environ | dict(HOME=str(home), JUPYTER_CONFIG_DIR=str(home/"config"), JUPYTER_DATA_DIR=str(home/"data"), JUPYTER_RUNTIME_DIR=str(home/"runtime"),
-                                IPYTHONDIR=str(home/"ipython"), PYTHONPATH=str(ROOT), PYTHONWARNINGS="ignore")
+        env = os.environ | dict(HOME=str(home), PYTHONPATH=str(ROOT), PYTHONWARNINGS="ignore")
+        env |= {f"JUPYTER_{kind}_DIR": str(home/kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
+        env["IPYTHONDIR"] = str(home/"ipython")
         root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        self.log = open(home/"log", "w+")
-        self.process = subprocess.Popen([sys.executable, *command, "--no-browser", "--ip=127.0.0.1", f"--port={self.port}", "--ServerApp.port_retries=0",
-                                         f"--IdentityProvider.token={self.token}", *root], cwd=ROOT, env=env, stdout=self.log, stderr=self.log,
-                                        start_new_session=True)
+        self.log = open(home/"log", "w+")  # noqa: SIM115  until `stop`
+        options = ["--no-browser", "--ip=127.0.0.1", f"--port={self.port}", "--ServerApp.port_retries=0",
+                   f"--IdentityProvider.token={self.token}", *root]
+        self.process = subprocess.Popen([sys.executable, *command, *options], cwd=ROOT, env=env, stdout=self.log,
+                                        stderr=self.log, start_new_session=True)
 
     def ask(self, path, /, **values):
         "(content type, content) of an answer; with values, of a POST"
         body = json.dumps(values).encode() if values else None
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, {"Authorization": f"token {self.token}"})  # noqa: S310  our own server
-        with urllib.request.urlopen(request, timeout=300) as answer: return answer.headers.get_content_type(), answer.read()  # noqa: S310
+        address, headers = f"http://127.0.0.1:{self.port}{path}", {"Authorization": f"token {self.token}"}
+        request = urllib.request.Request(address, body, headers)  # noqa: S310  our own server
+        with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
+            return answer.headers.get_content_type(), answer.read()
 
     def json(self, path, /, **values): return json.loads(self.ask(path, **values)[1])
 
@@ -111,39 +118,46 @@ def lab(folder):
     finally: server.stop()
 
 def unpacked(message):
-    "A message of a kernel; one with buffers (a widget's picture) begins with their number and offsets, and the first is the JSON"
-    if isinstance(message, bytes): message = message[slice(*(int.from_bytes(message[k : k + 4], "big") for k in (4, 8)))]
+    "A message of a kernel; one with buffers (a widget's picture) begins with their number and offsets; JSON is first"
+    if isinstance(message, bytes):
+        start, end = (int.from_bytes(message[k : k + 4], "big") for k in (4, 8))
+        message = message[start:end]
     return json.loads(message)
 
 def run(lab, name):
-    "Run a notebook's cells from top to bottom in a kernel that the server starts, over the wire that its pages use: [(stored, shown), …]"
+    "Run a notebook's cells in a kernel that the server starts, over the wire that its pages use: [(stored, shown), …]"
     nb = nbformat.from_dict(lab.json(f"/api/contents/{name}?content=1")["content"])
-    session = lab.json("/api/sessions", path=name, name=name, type="notebook", kernel=dict(name=nb.metadata.kernelspec.name))
+    kernel = dict(name=nb.metadata.kernelspec.name)
+    session = lab.json("/api/sessions", path=name, name=name, type="notebook", kernel=kernel)
     wire = websocket.create_connection(f"ws://127.0.0.1:{lab.port}/api/kernels/{session['kernel']['id']}/channels",
                                        header=[f"Authorization: token {lab.token}"], timeout=600)
     seen = []
     for k, cell in enumerate(c for c in nb.cells if c.cell_type == "code"):
-        header = dict(msg_id=f"cell-{k}", session="test", username="", date="", version="5.3", msg_type="execute_request")
+        header = dict(msg_id=f"cell-{k}", session="test", username="", date="", version="5.3",
+                      msg_type="execute_request")
+        content = dict(code=cell.source, silent=False, store_history=True, user_expressions={}, allow_stdin=False)
         wire.send(json.dumps(dict(header=header, parent_header={}, metadata={}, channel="shell", buffers=[],
-                                  content=dict(code=cell.source, silent=False, store_history=True, user_expressions={}, allow_stdin=False))))
+                                  content=content)))
         outputs = []
         while True:
             message = unpacked(wire.recv())
             if message["parent_header"].get("msg_id") != header["msg_id"] or message["channel"] != "iopub": continue
-            if message["msg_type"] in ("stream", "display_data", "execute_result", "error"): outputs.append(nbformat.v4.output_from_msg(message))
+            if message["msg_type"] in ("stream", "display_data", "execute_result", "error"):
+                outputs.append(nbformat.v4.output_from_msg(message))
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle": break
         seen.append((cell.outputs, outputs))
     wire.close()
     return seen
 
-def texts(outputs): return "".join(o.get("text") or o.get("data", {}).get("text/plain", o["output_type"]) for o in outputs)
+def texts(outputs):
+    return "".join(o.get("text") or o.get("data", {}).get("text/plain", o["output_type"]) for o in outputs)
 
 @pytest.mark.slow
 def test_jupyterlab_opens_lists_and_runs_the_notebooks(lab):
     kind, page = lab.ask("/lab")
     assert kind == "text/html" and b"jupyter-config-data" in page
     files = {entry["name"]: entry for entry in lab.json("/api/contents/")["content"]}
-    assert NOTEBOOKS <= files.keys() and {files[name]["type"] for name in NOTEBOOKS} == {"notebook"}
+    assert files.keys() >= NOTEBOOKS and {files[name]["type"] for name in NOTEBOOKS} == {"notebook"}
     kernels = lab.json("/api/kernelspecs")["kernelspecs"]
     assert {nbformat.read(ROOT/"nbs"/name, 4).metadata.kernelspec.name for name in NOTEBOOKS} <= kernels.keys()
     seen = run(lab, "00a_config.ipynb")

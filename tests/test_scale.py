@@ -29,9 +29,10 @@ from dqsstn.learner import make_bank, make_env, new_net
 from dqsstn.train import agent_learner, fit_agent
 
 TRAINING = dataclasses.replace(  # layer normalisation: on CPUs, batch normalisation is each process's own
-    CONFIGS["demo"], arch="test_convnext", source_size=48, view_size=32, horizon=4, batch_size=15, epochs=2, lr=1e-3, flip=True, jitter=0.1,
-    capacity=600, target_update_every=5, device="cpu", classifier_training="joint", classifier_epochs=2, classifier_schedule="constant",
-    classifier_lr=1e-3, whole_share=0.25, schedule="constant", optimizer="adam", grad_clip=0.05)
+    CONFIGS["demo"], arch="test_convnext", source_size=48, view_size=32, horizon=4, batch_size=15, epochs=2, lr=1e-3,
+    flip=True, jitter=0.1, capacity=600, target_update_every=5, device="cpu", classifier_training="joint",
+    classifier_epochs=2, classifier_schedule="constant", classifier_lr=1e-3, whole_share=0.25, schedule="constant",
+    optimizer="adam", grad_clip=0.05)
 KINDS = dict(
     dqn=dict(double_dqn=True, reward="combined", loss_weight="inverse_iou"),
     all_actions=dict(agent="all_actions", gamma=0.0, reward_weight="inverse_iou", classifier_training="after"))
@@ -39,10 +40,12 @@ KINDS = dict(
 class TwoMemories:
     "What two processes remember: of all that is added and drawn, one half each"
     def __init__(self, memories): self.memories, self.capacity = memories, sum(m.capacity for m in memories)
+
     def add(self, state, action, reward, after, done):
+        def part(state, rows): return state._replace(index=state.index[rows], theta=state.theta[rows])
         for memory, rows in zip(self.memories, torch.arange(len(action)).tensor_split(2)):
-            def part(state): return state._replace(index=state.index[rows], theta=state.theta[rows])
-            memory.add(part(state), action[rows], reward[rows], part(after), done)
+            memory.add(part(state, rows), action[rows], reward[rows], part(after, rows), done)
+
     def sample(self, n, rng):
         before, halves = rng.get_state(), []
         for memory in self.memories: halves.append(memory.sample(n, rng.set_state(before)))
@@ -55,10 +58,15 @@ def moved(net, start):
 
 def copy_of(net): return {key: value.detach().clone() for key, value in net.named_parameters()}
 
+def environments(config):
+    "80 photos to train on and to validate with, as environments"
+    photos = (sample_items(split, n_train=80, n_test=20) for split in ("fit", "valid"))
+    return [make_env(make_bank(items, config), config) for items in photos]
+
 def train_agent(kind, state=None):
     "Weights and metrics of an agent, and of the classifier beside it"
     config = dataclasses.replace(TRAINING, **KINDS[kind])
-    fit, valid = (make_env(make_bank(sample_items(split, n_train=80, n_test=20), config), config) for split in ("fit", "valid"))
+    fit, valid = environments(config)
     classifier = new_net(config, len(fit.bank.classes), "classifier", fit.device)
     learn = agent_learner(config, fit, valid, classifier, shared_training(state) if state else None)
     if not state:
@@ -68,16 +76,19 @@ def train_agent(kind, state=None):
     fit_agent(learn, config)
     counts = torch.tensor([learn.dls.train.n_transitions, learn.dls.train.epsilon])
     assert moved(learn.model, start) > 5e-3  # it was a training
-    return dict(metrics=torch.tensor(learn.recorder.values), losses=torch.stack(learn.recorder.losses), counts=counts) | {
-        f"{name}.{key}": value for name, net in dict(q_net=learn.model, classifier=classifier).items() for key, value in net.state_dict().items()}
+    found, nets = learn.recorder, dict(q_net=learn.model, classifier=classifier)
+    weights = {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
+    return dict(metrics=torch.tensor(found.values), losses=torch.stack(found.losses), counts=counts) | weights
 
 def train_classifier(state=None):
     "Weights and metrics of a classifier; 68 photos in batches of 15: eight are left for the last"
-    config = dataclasses.replace(TRAINING, classifier_schedule="one_cycle", classifier_lr=5e-3, classifier_training="after", sampler="class_balanced")
-    fit, valid = (make_env(make_bank(sample_items(split, n_train=80, n_test=20), config), config) for split in ("fit", "valid"))
+    config = dataclasses.replace(TRAINING, classifier_schedule="one_cycle", classifier_lr=5e-3,
+                                 classifier_training="after", sampler="class_balanced")
+    fit, valid = environments(config)
     net = new_net(config, len(fit.bank.classes), "classifier", fit.device)
     start = copy_of(net)
-    learn = fit_classifier(net, fit, valid, config, 2, weight=torch.linspace(0.5, 2, len(fit.bank)), cbs=shared_training(state) if state else None)
+    weight, callbacks = torch.linspace(0.5, 2, len(fit.bank)), shared_training(state) if state else None
+    learn = fit_classifier(net, fit, valid, config, 2, weight=weight, cbs=callbacks)
     assert moved(net, start) > 5e-3
     return dict(metrics=torch.tensor(metrics_of(learn).to_numpy())) | net.state_dict()
 
@@ -85,7 +96,8 @@ TRAININGS = {kind: partial(train_agent, kind) for kind in KINDS} | dict(classifi
 
 def one_of_two(rank, port, folder, cache):
     "What each of two processes does"
-    os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1",
+                       MASTER_PORT=str(port))
     os.environ["DQSSTN_CACHE"] = str(cache)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -118,7 +130,8 @@ def test_two_processes_learn_what_one_learns(name, two, folder):
     first, second = two[name]
     for key in alone: assert torch.equal(first[key], second[key]), key  # both to the same bits
     weights = [key for key in alone if key not in ("metrics", "losses", "counts")]
-    for key in weights: torch.testing.assert_close(first[key], alone[key], rtol=0, atol=1e-4, msg=key)  # Adam enlarges the rounding of gradients near 0
+    for key in weights:  # Adam enlarges the rounding of gradients near 0
+        torch.testing.assert_close(first[key], alone[key], rtol=0, atol=1e-4, msg=key)
     torch.testing.assert_close(first["metrics"], alone["metrics"], rtol=1e-4, atol=1e-4)
     if name != "classifier":
         assert torch.equal(first["counts"], alone["counts"])
@@ -127,8 +140,8 @@ def test_two_processes_learn_what_one_learns(name, two, folder):
 def test_what_cannot_be_shared(folder, run, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert call(f"evaluate {run} --sample", code=2).stderr == (
-        "dqsstn (process 1): evaluate: is the work of one process; several share only train and demo, launch this one alone\n")
+    refused = "evaluate: is the work of one process; several share only train and demo, launch this one alone"
+    assert call(f"evaluate {run} --sample", code=2).stderr == f"dqsstn (process 1): {refused}\n"
     line = f"train --config demo --sample {TINY} {SMALL} --out joint"
     assert "device=cuda:1: several processes have a GPU each" in call(f"{line} --set device=cuda:1", code=2).stderr
     monkeypatch.setitem(sys.modules, "accelerate", None)
@@ -140,19 +153,21 @@ def test_what_ray_cannot_do(folder, monkeypatch):
     assert "--address nowhere: no Ray cluster answers there" in call(f"{line} --address nowhere", code=2).stderr
     monkeypatch.setitem(sys.modules, "ray", None)
     assert call(line, code=2).stderr == "dqsstn: ray is not installed; pip install 'dqsstn[ray]'\n"
-    assert "--address: names a Ray cluster; say --engine ray, too" in call(line.replace("--engine ray", "--address x:1"), code=2).stderr
+    local = line.replace("--engine ray", "--address x:1")
+    assert "--address: names a Ray cluster; say --engine ray, too" in call(local, code=2).stderr
 
 def python(*words, **kwargs):
     "A process, the leader of a group of its own"
     env = os.environ | dict(PYTHONPATH=str(ROOT), PYTHONWARNINGS="ignore")
-    return subprocess.Popen([sys.executable, *map(str, words)], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **kwargs)
+    return subprocess.Popen([sys.executable, *map(str, words)], env=env, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, start_new_session=True, **kwargs)
 
 def test_module_is_the_command():
     process = python("-m", "dqsstn", "--version")
     assert process.communicate()[0].startswith("dqsstn ") and process.returncode == 0
 
-LAUNCHER = shlex.split("-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no "
-                       "--dynamo_backend no")
+LAUNCHER = shlex.split("-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 "
+                       "--mixed_precision no --dynamo_backend no")
 LAUNCH = [*LAUNCHER, "-m", "dqsstn"]
 RUN = f"train --config demo --sample {TINY} {SMALL} --set mixture=false,arch=test_convnext"
 
@@ -197,7 +212,8 @@ def test_two_processes_end_together(which, number, folder):
     joint.send_signal(number) if which == "all" else os.kill(workers[1], number)
     err = joint.communicate()[1]
     assert joint.returncode != 0 and not any(Path(f"/proc/{pid}").exists() for pid in workers)
-    assert ("stopped; go on with dqsstn train --resume joint" if which == "all" else "another process of this training has ended") in err
+    stopped, ended = "stopped; go on with dqsstn train --resume joint", "another process of this training has ended"
+    assert (stopped if which == "all" else ended) in err
     refused = call("train --resume joint", code=2).stderr  # with the number of processes that it was begun with
     assert "was made with" in refused and "processes=2" in refused
 
@@ -212,7 +228,8 @@ def test_two_processes_go_on(folder):
     assert Path("stopped/checkpoint/training.json").is_file() and not Path("stopped/checkpoint/agent.pt").exists()
     done(python(*LAUNCH, "train", "--resume", "stopped"))
     done(python(*LAUNCH, *shlex.split(RUN), "--out", "whole"))
-    for file in Path("whole").glob("*.safetensors"): assert file.read_bytes() == Path("stopped", file.name).read_bytes(), file.name
+    for file in Path("whole").glob("*.safetensors"):
+        assert file.read_bytes() == Path("stopped", file.name).read_bytes(), file.name
 
 def photos(split, seed): return sample_items(dict(test="val").get(split, split), seed, n_train=60, n_test=30)
 
@@ -238,6 +255,8 @@ def test_rows_of_a_killed_worker_arrive_once(folder, monkeypatch):
     assert int((folder/"killed").read_text()) not in workers_of(os.getpid())
     assert len(table.read_text().splitlines()) == 1 + len(jobs)  # each row once
     run_jobs(jobs, Lab(photos, folder/"local", True), folder/"local.csv")
-    rows, same = (read_rows(path).sort_values(["name", "seed"], ignore_index=True).drop(columns="seconds") for path in (table, folder/"local.csv"))
+    tables = (read_rows(path).drop(columns="seconds") for path in (table, folder/"local.csv"))
+    rows, same = (rows.sort_values(["name", "seed"], ignore_index=True) for rows in tables)
     pd.testing.assert_frame_equal(rows, same)
-    assert not [name for name in workers_of(os.getpid()).values() if "ray" in name.split(" ")[0]]  # nothing of Ray is left
+    left = workers_of(os.getpid()).values()
+    assert not [name for name in left if "ray" in name.split(" ")[0]]
