@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 CONSTRAINTS := constraints.txt
 JOBS := 2
-PYTEST := $(PY) -m pytest -q -n $(JOBS) --dist loadgroup --cov --durations 20
+PYTEST := $(PY) -m pytest -q -n $(JOBS) --cov --durations 20
 ENV := $(if $(filter file,$(origin PY)),$(VENV)/.development)
 
 .PHONY: help demo test test-all soak gpu-test lab notebooks export docs clean

@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def before(
 
 def plain(
     value: Any,  # nested dicts, lists and tuples of tensors, numbers and texts
-):
+) -> Any:
     "`value` in Python's and PyTorch's own types, which can be read without running code: no numbers of numpy's"
     if isinstance(value, dict): return {key: plain(v) for key, v in value.items()}
     if isinstance(value, tuple): return tuple(map(plain, value))
@@ -101,7 +101,7 @@ class Interrupts:
     "Within the block the first Ctrl-C or SIGTERM is only noted, in `wanted`; the second interrupts at once"
     wanted = False
 
-    def __enter__(self):
+    def __enter__(self) -> "Interrupts":
         self.handlers = {}
         if threading.current_thread() is threading.main_thread():  # Python's signals are the main thread's
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -161,7 +161,7 @@ class ResumableLoader:
     def parts_of_epoch(self,
         draw: Callable,  # → tensors (N, …), drawn again for each epoch
         size: int,  # rows in a part
-    ):  # iterator of tuples of (size, …) on the loader's device
+    ) -> Iterator[tuple[torch.Tensor, ...]]:  # each (size, …) on the loader's device
         "The parts of an epoch; after `load_state_dict` those that were still to come"
         self.drawn, done = self.resumed or (draw(), 0)
         self.resumed = None
@@ -264,7 +264,7 @@ class Checkpoints:
         self.lock = FileLock(self.folder / "lock")
         self.plan = plan_file(self.folder.parent)
 
-    def path(self, name): return self.folder / f"{name}.pt"
+    def path(self, name: str) -> Path: return self.folder / f"{name}.pt"
 
     def release(self):
         "Let others train in the folder"

@@ -27,7 +27,6 @@ import torch.nn.functional as F
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.learner import AvgMetric, Learner
-from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor, nn
 
 from .classifier import ViewLoader, classifier_loss, fit_classifier, mining_weight, probabilities, top1
@@ -47,13 +46,14 @@ from .train import EpisodeIoU, EpisodeLoader, fit_agent
 def continued(
     lab: Lab,  # photos and the shared classifier
     config: Config,  # how long and how
-    look: ThetaOf = whole_image,  # through which windows at the photos of `fit`
-    valid_look: ThetaOf = whole_image,  # and at those of `valid`
+    theta_of: ThetaOf = whole_image,  # through which windows at the photos of `fit`
+    valid_theta_of: ThetaOf = whole_image,  # and at those of `valid`
     weight: Tensor | None = None,  # (N,) hard mining on the loss
 ) -> nn.Module:  # trained as long as every other
     "The shared classifier after its further epochs"
     net, fit, valid = lab.base(config), lab.env(config, "fit"), lab.env(config, "valid")
-    fit_classifier(net, fit, valid, config, config.classifier_epochs, look, valid_look, config.whole_share, "final views", weight)
+    further = dict(whole_share=config.whole_share, purpose="final views", weight=weight)
+    fit_classifier(net, fit, valid, config, config.classifier_epochs, theta_of, valid_theta_of, **further)
     return net
 
 def tested(
@@ -88,7 +88,8 @@ def random_crop_windows(
 # %% ../nbs/05a_competitors.ipynb #ed0f4e72
 def _random_crops_net(lab, config):
     rng = generator(config.seed, "random crops")
-    return continued(lab, config, lambda index: random_crop_windows(len(index), rng).to(index.device))
+    def crops(index): return random_crop_windows(len(index), rng).to(index.device)
+    return continued(lab, config, crops)
 
 def random_crops(
     lab: Lab,  # photos and shared networks
@@ -103,17 +104,20 @@ def crop_windows(
 ) -> Tensor:  # (5 × number of sides, 2, 3)
     "The windows in the corners and in the centre of the photo"
     places = torch.tensor([(0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1)])
-    return torch.cat([theta_from_window(torch.cat([places * (1 - s) - s, places * (1 - s) + s], 1)) for s in sides])
+    corners = [torch.cat([places * (1 - side) - side, places * (1 - side) + side], 1) for side in sides]
+    return torch.cat([theta_from_window(boxes) for boxes in corners])
 
 def averaged(
     net: nn.Module,  # classifier
     env: ViewEnv,  # test photos
 ) -> Tested:  # `p_final` is the average
     "What the classifier says on average over the whole image and the crops"
-    whole, crops = tested(net, env), crop_windows().to(env.device)
-    p_crops = [probabilities(net, env, lambda index: crop.expand(len(index), 2, 3)) for crop in crops]
+    whole = tested(net, env)
+    def through(crop): return probabilities(net, env, lambda index: crop.expand(len(index), 2, 3))
+    p_crops = [through(crop) for crop in crop_windows().to(env.device)]
     return whole._replace(p_final=torch.stack([whole.p_whole, *p_crops]).mean(0))
 
+# %% ../nbs/05a_competitors.ipynb #249ab24e
 def multi_crop(
     lab: Lab,  # photos and shared networks
     job: Job,  # configuration
@@ -135,12 +139,13 @@ def attention(
     "Zoom and move in one matrix; zeros change nothing"
     u = u.float()
     scale = u[:, :1].exp()
-    return torch.diag_embed(torch.cat([scale, scale, torch.ones_like(scale)], 1)) + F.pad(u[:, 1:, None], (2, 0, 0, 1))
+    zoom = torch.diag_embed(torch.cat([scale, scale, torch.ones_like(scale)], 1))
+    return zoom + F.pad(u[:, 1:, None], (2, 0, 0, 1))
 
 class SpatialTransformer(nn.Module):
     "Looks at the photo, chooses a window, and classifies what it shows"
     def __init__(self,
-        localization: nn.Module,  # views → (B,3); its last linear layer is set to zero, so that it starts at the whole image
+        localization: nn.Module,  # views → (B,3); its last linear layer is zeroed: it starts at the whole image
         classifier: nn.Module,  # views → (B,C)
         env: ViewEnv,  # size and normalisation of views
     ):
@@ -164,7 +169,17 @@ class PhotoLoader(ViewLoader):
     n_inp = 2
     def __iter__(self):
         bank = self.env.bank
-        for index in self.order().to(self.device).split(self.batch_size): yield bank.gather(index), self.windows(index), bank.labels[index]
+        for index in self.order().to(self.device).split(self.batch_size):
+            yield bank.gather(index), self.windows(index), bank.labels[index]
+
+def _transformer_learner(classifier, env, valid_env, config) -> Learner:
+    stn = SpatialTransformer(new_net(config, 3, "localization", env.device), classifier, env)
+    rng, balanced = generator(config.seed, "classifier final views"), config.sampler == "class_balanced"
+    train = PhotoLoader(env, whole_image, config.batch_size, rng, config.flip, config.jitter, balanced=balanced)
+    dls = DataLoaders(train, PhotoLoader(valid_env, batch_size=config.batch_size))
+    def parts(stn): return [list(stn.localization.parameters()), list(stn.classifier.parameters())]
+    return Learner(dls, stn, loss_func=classifier_loss, splitter=parts, opt_func=optimizer(config),
+                   metrics=AvgMetric(top1), cbs=[StopOnNaN(), *precision_callbacks(config)])
 
 def fit_transformer(
     classifier: nn.Module,  # of whole images; trained in place
@@ -173,19 +188,14 @@ def fit_transformer(
     config: Config,  # `classifier_epochs`, optimiser, augmentation
 ) -> SpatialTransformer:  # trained end to end
     "Train a localisation network and go on training the classifier, both by the classifier's loss"
-    stn = SpatialTransformer(new_net(config, 3, "localization", env.device), classifier, env)
-    rng = generator(config.seed, "classifier final views")
-    train = PhotoLoader(env, whole_image, config.batch_size, rng, config.flip, config.jitter, balanced=config.sampler == "class_balanced")
-    def parts(stn): return [list(stn.localization.parameters()), list(stn.classifier.parameters())]
-    dls = DataLoaders(train, PhotoLoader(valid_env, batch_size=config.batch_size))
-    learn = Learner(dls, stn, loss_func=classifier_loss, splitter=parts, opt_func=optimizer(config), metrics=AvgMetric(top1),
-                    cbs=[StopOnNaN(), *precision_callbacks(config)])
+    learn = _transformer_learner(classifier, env, valid_env, config)
     rates = slice(LOCALIZATION_RATE * config.classifier_lr, config.classifier_lr)
     with quiet(learn), seeded(config.seed, "dropout final views"):
         if config.classifier_schedule == "one_cycle": learn.fit_one_cycle(config.classifier_epochs, rates)
         else: learn.fit(config.classifier_epochs, rates)
-    return stn.eval()
+    return learn.model.eval()
 
+# %% ../nbs/05a_competitors.ipynb #d3fc1512
 def spatial_transformer(
     lab: Lab,  # photos and shared networks
     job: Job,  # configuration
@@ -194,7 +204,8 @@ def spatial_transformer(
     fit, valid, test = (lab.env(job.config, split) for split in ("fit", "valid", "test"))
     stn = fit_transformer(lab.base(job.config), fit, valid, job.config)
     rows = torch.arange(len(test.bank), device=test.device)
-    with torch.no_grad(): theta = torch.cat([stn.windows(test.bank.gather(index), whole_image(index)) for index in rows.split(256)])
+    with torch.no_grad():
+        theta = torch.cat([stn.windows(test.bank.gather(index), whole_image(index)) for index in rows.split(256)])
     return tested(stn.classifier, test, theta)
 
 # %% ../nbs/05a_competitors.ipynb #b66bdff0
@@ -265,7 +276,8 @@ class ReturnLoader(EpisodeLoader):
         returns = returns_to_go(torch.stack([step.reward for step in steps], 1), self.config.gamma)
         advantage = ((returns - returns.mean(0)) / (returns.std() + 1e-6)).T.flatten()
         tr = Transition(*map(torch.cat, zip(*steps)))
-        for rows in torch.randperm(len(advantage), generator=self.replay, device=self.device).split(len(steps[0].reward)):
+        order = torch.randperm(len(advantage), generator=self.replay, device=self.device)
+        for rows in order.split(len(steps[0].reward)):
             yield self.env.render(State(tr.index[rows], tr.theta[rows], 0)), tr.action[rows], advantage[rows]
 
 # %% ../nbs/05a_competitors.ipynb #40c76e7c
@@ -276,11 +288,14 @@ def policy_learner(
     classifier: nn.Module | None = None,  # for rewards and weights that need one
 ) -> Learner:  # ready for `fit_agent`; its model gives the logits of the policy
     "REINFORCE as a fastai Learner"
-    reward, net = make_reward(config.reward, config.alpha, config.beta), new_net(config, env.n_actions, "q_net", env.device)
+    reward = make_reward(config.reward, config.alpha, config.beta)
+    net = new_net(config, env.n_actions, "q_net", env.device)
     rewarder = classifier if reward.needs_classifier else None
-    train = ReturnLoader(env, net, reward, config, rewarder, mining_weight(config.reward_weight, config, env, classifier))
+    weight = mining_weight(config.reward_weight, config, env, classifier)
+    train = ReturnLoader(env, net, reward, config, rewarder, weight)
     valid = EpisodeLoader(valid_env, net, reward, config, False, rewarder)
-    cbs = [StopOnNaN(), *precision_callbacks(config)] + ([GradientClip(config.grad_clip)] if config.grad_clip else [])
+    cbs = [StopOnNaN(), *precision_callbacks(config)]
+    if config.grad_clip: cbs.append(GradientClip(config.grad_clip))
     return Learner(DataLoaders(train, valid), net, loss_func=policy_gradient_loss, opt_func=optimizer(config), cbs=cbs,
                    metrics=[EpisodeIoU(before=True), EpisodeIoU()])
 
@@ -289,7 +304,8 @@ def policy_gradient(
     job: Job,  # configuration
 ) -> Tested:
     "An agent by policy gradient, and a classifier trained on its final views"
-    config, base, envs = job.config, lab.base(job.config), [lab.env(job.config, split) for split in ("fit", "valid", "test")]
+    config, base = job.config, lab.base(job.config)
+    envs = [lab.env(config, split) for split in ("fit", "valid", "test")]
     policy = fit_agent(policy_learner(config, *envs[:2], base), config).model
     fit, valid, test = (play_all(env, agent_policy(policy, config.precision)) for env in envs)
     weight = mining_weight(config.loss_weight, config, envs[0], base)
@@ -310,12 +326,17 @@ def why_changes(
     config: Config,  # around whose values to look
 ) -> dict:  # name of a job → fields and their values
     "One change of the configuration for each question"
-    values = dict(horizon=(1, 3, 5, 10, 15), gamma=(0.0, 0.5, 0.9, 0.95), capacity=(1000, 5000, 100_000))
-    values |= dict(move_px=(config.move_px / 2, 2 * config.move_px), zoom_factor=(config.zoom_factor ** 0.5, config.zoom_factor ** 2))
-    changes = {f"{field}={round(value, 3):g}": {field: value} for field, all_values in values.items() for value in all_values}
+    values = dict(
+        horizon=(1, 3, 5, 10, 15), gamma=(0.0, 0.5, 0.9, 0.95), capacity=(1000, 5000, 100_000),
+        move_px=(config.move_px / 2, 2 * config.move_px),
+        zoom_factor=(config.zoom_factor ** 0.5, config.zoom_factor ** 2))
+    changes = {}
+    for field, candidates in values.items():
+        for value in candidates: changes[f"{field}={round(value, 3):g}"] = {field: value}
     changes |= dict(frozen_classifier=dict(classifier_training="frozen"), double_dqn=dict(double_dqn=True),
                     no_imagenet=dict(pretrained=False, weights=None))
-    return {name: change for name, change in changes.items() if any(getattr(config, k) != v for k, v in change.items())}
+    def differs(change): return any(getattr(config, field) != value for field, value in change.items())
+    return {name: change for name, change in changes.items() if differs(change)}
 
 def why_jobs(
     config: Config,  # of one seed
@@ -329,7 +350,7 @@ def why_jobs(
 
 # %% ../nbs/05a_competitors.ipynb #621dc895
 LARGER = dict(small_cnn="resnet18", resnet18="resnet50", tf_efficientnet_lite0="tf_efficientnet_lite2")
-DOWNLOADED = ("resnet50",)  # a study of a pretrained ResNet18 downloads weights anyway; one of lite0 has them from a package
+DOWNLOADED = ("resnet50",)  # a study of ResNet18 downloads weights anyway; one of lite0 has them from a package
 
 def higher_resolution(
     config: Config,  # of the baseline
@@ -352,15 +373,24 @@ def competitor_jobs(
     "What competes with the agent, each with as many updates of its classifier"
     config = dataclasses.replace(q_learning(config), reward="discrete_iou")
     jobs = [Job(recipe.__name__, config, recipe.__name__, recipe, needs=("base",)) for recipe in RECIPES]
-    jobs.append(Job("policy_gradient", config, "policy_gradient", policy_gradient))  # its key holds the agent's fields, which it needs
+    jobs.append(Job("policy_gradient", config, "policy_gradient", policy_gradient))  # its key holds the agent's fields
     jobs.append(Job("higher_resolution", higher_resolution(config), "baseline", needs=("base",)))
     larger = larger_backbone(config)
-    if larger and larger.pretrained and larger.arch not in DOWNLOADED: larger = None
-    return jobs + ([Job("larger_backbone", larger, "baseline", needs=("base",))] if larger else [])
+    if larger and (larger.arch in DOWNLOADED or not larger.pretrained):
+        jobs.append(Job("larger_backbone", larger, "baseline", needs=("base",)))
+    return jobs
 
 # %% ../nbs/05a_competitors.ipynb #c12f3393
-METHODS = ("baseline", "agent", "agent_both_views", "spatial_transformer", "multi_crop", "higher_resolution", "larger_backbone")
+METHODS = (
+    "baseline", "agent", "agent_both_views", "spatial_transformer", "multi_crop", "higher_resolution",
+    "larger_backbone")
 LIKE = dict(higher_resolution=higher_resolution, larger_backbone=larger_backbone)  # a baseline of another configuration
+
+def _random_env(config, n, device) -> ViewEnv:  # over n photos of noise
+    size = config.source_size
+    noise = torch.randint(256, (n, 3, size, size), generator=generator(0, "latency"), dtype=torch.uint8)
+    photos, boxes = noise.to(device), torch.tensor([-0.5, -0.5, 0.5, 0.5], device=device).expand(n, 4)
+    return make_env(SimpleNamespace(gather=lambda index: photos[index], salient_boxes=boxes, device=device), config)
 
 def answering(
     config: Config,  # networks, sizes, T
@@ -370,20 +400,20 @@ def answering(
     "A function that answers as the method does at test, with untrained networks on random photos"
     config = dataclasses.replace(LIKE[method](config) if method in LIKE else config, pretrained=False, weights=None)
     device = choose_device(config.device)
-    rows = torch.arange(n, device=device)
-    size = config.source_size
-    photos = torch.randint(256, (n, 3, size, size), generator=generator(0, "latency"), dtype=torch.uint8).to(device)
-    boxes = torch.tensor([-0.5, -0.5, 0.5, 0.5], device=device).expand(n, 4)
-    env = make_env(SimpleNamespace(gather=lambda index: photos[index], salient_boxes=boxes, device=device), config)
+    env, rows = _random_env(config, n, device), torch.arange(n, device=device)
     def net(n_out, purpose): return new_net(config, n_out, purpose, device).eval()
     classifier, act = net(20, "classifier"), agent_policy(net(env.n_actions, "q_net"), config.precision)
-    stn, whole, crops = SpatialTransformer(net(3, "localization"), classifier, env), whole_image(rows), crop_windows().to(device)
-    def look(theta): return classifier(env.render(State(rows, theta, 0))).softmax(1)
-    def agent(): return look(play(env, rows, act).thetas[:, -1])
-    def by_crops(): return torch.stack([look(whole), *(look(crop.expand(n, 2, 3)) for crop in crops)]).mean(0)
-    others = dict(agent=agent, agent_both_views=lambda: (look(whole) + agent()) / 2, multi_crop=by_crops,
-                  spatial_transformer=lambda: stn(photos[rows], whole).softmax(1))
-    return others.get(method, lambda: look(whole))
+    stn = SpatialTransformer(net(3, "localization"), classifier, env)
+    whole, crops = whole_image(rows), crop_windows().to(device)
+    def through(theta): return classifier(env.render(State(rows, theta, 0))).softmax(1)
+    def baseline(): return through(whole)
+    def agent(): return through(play(env, rows, act).thetas[:, -1])
+    def agent_both_views(): return (through(whole) + agent()) / 2
+    def multi_crop(): return torch.stack([through(whole), *(through(crop.expand(n, 2, 3)) for crop in crops)]).mean(0)
+    def spatial_transformer(): return stn(env.bank.gather(rows), whole).softmax(1)
+    others = dict(agent=agent, agent_both_views=agent_both_views, multi_crop=multi_crop,
+                  spatial_transformer=spatial_transformer)
+    return others.get(method, baseline)
 
 # %% ../nbs/05a_competitors.ipynb #0c79dd09
 @torch.no_grad()
@@ -395,46 +425,58 @@ def latencies(
 ) -> pd.DataFrame:  # method, ms, device
     "Milliseconds per image of every method, measured side by side; on a CPU with one thread"
     device, threads = choose_device(config.device), torch.get_num_threads()
-    answers = {method: answering(config, method, n) for method in methods if method != "larger_backbone" or larger_backbone(config)}
+    known = [method for method in methods if method != "larger_backbone" or larger_backbone(config)]
+    answers = [answering(config, method, n) for method in known]
     def ms(answer):
         start = time.perf_counter()
         answer().sum().item()  # waits for a GPU
         return 1000 * (time.perf_counter() - start) / n
     torch.set_num_threads(1)
-    try: rounds = [[ms(answer) for answer in answers.values()] for _ in range(1 + repeats)][1:]  # the first one warms up
+    try:
+        rounds = []
+        for _ in range(1 + repeats): rounds.append([ms(answer) for answer in answers])
     finally: torch.set_num_threads(threads)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU, 1 thread"
-    return pd.DataFrame(dict(method=list(answers), ms=np.median(rounds, 0), device=where))
+    return pd.DataFrame(dict(method=known, ms=np.median(rounds[1:], 0), device=where))  # the first round warms up
 
 # %% ../nbs/05a_competitors.ipynb #755fa32b
 AGAINST = ("baseline", "discrete_iou")
-COLUMNS = {"Top-1": "top1", "Top-1, both views": "top1_both_views", "Top-1, IoU < 0.2": "small_top1", "IoU after": "iou_after"}
+COLUMNS = {
+    "Top-1": "top1", "Top-1, both views": "top1_both_views", "Top-1, IoU < 0.2": "small_top1", "IoU after": "iou_after"}
+
+def _why_line(rows, name) -> dict:  # a row of the table
+    part = rows[rows.name == name].set_index("seed")
+    against = [f"Top-1 minus {other}" for other in AGAINST]
+    if not len(part): return dict.fromkeys(["seeds", *against, *COLUMNS], "not run")
+    line = dict(seeds=str(len(part)))
+    for title, other in zip(against, AGAINST):
+        line[title] = difference_text(compare(rows, name, other)) if name != other else ""
+    return line | {title: plus_minus(part[column]) for title, column in COLUMNS.items()}
 
 def why_table(
     rows: pd.DataFrame,  # from `read_rows`
     names: list[str],  # of jobs
 ) -> pd.DataFrame:  # of texts, "mean ± half-width" over seeds
     "The baseline, the agent of the discrete IoU reward, and under them the jobs"
-    by_seed = {name: rows[rows.name == name].set_index("seed") for name in ("baseline", "discrete_iou", *names)}
-    def texts(name, part):
-        if not len(part): return dict.fromkeys(["seeds", *(f"Top-1 minus {other}" for other in AGAINST), *COLUMNS], "not run")
-        against = {f"Top-1 minus {other}": difference_text(compare(rows, name, other)) if name != other else "" for other in AGAINST}
-        return dict(seeds=str(len(part))) | against | {title: plus_minus(part[column]) for title, column in COLUMNS.items()}
-    return pd.DataFrame({name: texts(name, part) for name, part in by_seed.items()}).T
+    return pd.DataFrame({name: _why_line(rows, name) for name in ("baseline", "discrete_iou", *names)}).T
 
 # %% ../nbs/05a_competitors.ipynb #a3ecb9cc
 COSTS = {  # what is plotted: name of the rows, column, method that is timed
-    "baseline": ("baseline", "top1", "baseline"), "random_crops": ("random_crops", "top1", "baseline"),
-    "discrete_iou": ("discrete_iou", "top1", "agent"), "discrete_iou, both views": ("discrete_iou", "top1_both_views", "agent_both_views"),
-    "policy_gradient": ("policy_gradient", "top1", "agent"), "spatial_transformer": ("spatial_transformer", "top1", "spatial_transformer"),
-    "multi_crop": ("multi_crop", "top1", "multi_crop"), "random_crops_averaged": ("random_crops_averaged", "top1", "multi_crop"),
+    "baseline": ("baseline", "top1", "baseline"),
+    "random_crops": ("random_crops", "top1", "baseline"),
+    "discrete_iou": ("discrete_iou", "top1", "agent"),
+    "discrete_iou, both views": ("discrete_iou", "top1_both_views", "agent_both_views"),
+    "policy_gradient": ("policy_gradient", "top1", "agent"),
+    "spatial_transformer": ("spatial_transformer", "top1", "spatial_transformer"),
+    "multi_crop": ("multi_crop", "top1", "multi_crop"),
+    "random_crops_averaged": ("random_crops_averaged", "top1", "multi_crop"),
     "higher_resolution": ("higher_resolution", "top1", "higher_resolution"),
     "larger_backbone": ("larger_backbone", "top1", "larger_backbone")}
 
 def tradeoff_table(
     rows: pd.DataFrame,  # from `read_rows`
     times: pd.DataFrame,  # from `latencies`
-) -> pd.DataFrame:  # ms, top1, half, seeds; NaN where something was not run
+) -> pd.DataFrame:  # ms, top1, half, seeds; NaN if something was not run
     "Accuracy and its interval over seeds, beside milliseconds per image"
     ms = times.set_index("method").ms
     def line(name, column, method):
@@ -447,12 +489,16 @@ def tradeoff_table(
 def plot_tradeoff(
     table: pd.DataFrame,  # from `tradeoff_table`
 ):  # matplotlib figure
-    "Top-1 against milliseconds per image; what was not run is left out"
-    fig, ax = plt.subplots(figsize=(7.5, 3.8), layout="constrained")
-    for k, (name, line) in enumerate(table.iterrows()):
-        if np.isnan(line.ms) or np.isnan(line.top1): continue
-        ax.errorbar(line.ms, line.top1, np.nan_to_num(line.half), fmt="osD^vPX*<>"[k], color=f"C{k}", ms=9, capsize=3, label=name)
-    ax.set(xscale="log", xlabel="milliseconds per image, batch of 64", ylabel="Top-1 on test photos (%)")
-    ax.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_formatter=NullFormatter())
-    if ax.get_legend_handles_labels()[0]: ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    "Top-1 beside milliseconds per image, a line per method, the fastest on top; what was not run is left out"
+    run = table.dropna(subset=["ms", "top1"]).sort_values("ms", ascending=False, kind="stable")
+    fig, (accuracy, cost) = plt.subplots(
+        1, 2, figsize=(8, 1 + 0.3 * len(run)), layout="constrained", sharey=True, width_ratios=(3, 2))
+    for y, line in enumerate(run.itertuples()):
+        accuracy.errorbar(line.top1, y, xerr=np.nan_to_num(line.half), fmt="o", color="C0", capsize=3)
+        cost.barh(y, line.ms, 0.6, color="C2")
+        cost.text(line.ms, y, f" {line.ms:.2g}", va="center", fontsize="small")
+    accuracy.set(xlabel="Top-1 on test photos (%)", yticks=range(len(run)), yticklabels=run.index)
+    cost.set(xlabel="milliseconds per image")
+    cost.margins(x=0.15)
+    for ax in (accuracy, cost): ax.grid(axis="y", visible=False)
     return fig

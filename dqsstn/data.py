@@ -109,21 +109,21 @@ class Item:
     difficult: tuple[bool, ...] = ()  # VOC's flag of each object
 
     @property
-    def salient_box(self): return self.boxes[0] if self.boxes else (math.nan,) * 4
+    def salient_box(self) -> tuple: return self.boxes[0] if self.boxes else (math.nan,) * 4
     @property
-    def salient_label(self): return self.labels[0] if self.labels else -1
+    def salient_label(self) -> int: return self.labels[0] if self.labels else -1
     @property
-    def second_label(self): return self.labels[1] if len(self.labels) > 1 else -1
+    def second_label(self) -> int: return self.labels[1] if len(self.labels) > 1 else -1
     @property
-    def present(self): return tuple(sorted(set(self.labels)))
+    def present(self) -> tuple[int, ...]: return tuple(sorted(set(self.labels)))
     @property
-    def initial_iou(self): return box_area(self.salient_box) / math.prod(self.size) if all(self.size) else math.nan
+    def initial_iou(self) -> float: return box_area(self.salient_box) / math.prod(self.size) if all(self.size) else math.nan
     @property
-    def covered(self): return _covered(self.salient_box, self.boxes[1:])
+    def covered(self) -> float: return _covered(self.salient_box, self.boxes[1:])
 
 # %% ../nbs/00_data.ipynb #813a26a9
 @dataclass(frozen=True)
-class Items(Sequence):
+class Items(Sequence[Item]):
     "The photos of one split"
     items: tuple[Item, ...]  # the photos
     classes: tuple[str, ...]  # name of each class
@@ -131,7 +131,7 @@ class Items(Sequence):
     skipped: dict[str, str] = field(default_factory=dict)  # name of a photo that was left out -> reason
 
     def __len__(self): return len(self.items)
-    def __getitem__(self, i):
+    def __getitem__(self, i) -> Any:
         if isinstance(i, slice): return replace(self, items=self.items[i])
         if not np.ndim(i): return self.items[int(i)]
         index = np.asarray(i)
@@ -528,11 +528,11 @@ def bank_from_photos(
 # %% ../nbs/00_data.ipynb #bd0899f1
 class SourceBoxes(TensorBBox):
     "Boxes (K, 4) in source coordinates, the salient one first; rows of NaN fill up a batch"
-    def flip_lr(self):
+    def flip_lr(self) -> torch.Tensor:
         x1, y1, x2, y2 = self.unbind(-1)
         return torch.stack([-x2, y1, -x1, y2], -1)
 
-    def show(self, ctx=None, **kwargs):
+    def show(self, ctx=None, **kwargs) -> Any:
         side = ctx.get_images()[0].get_array().shape[0]
         in_pixels = (self.view(-1, 4).cpu().numpy() + 1) / 2 * side
         show_boxes(ctx, [box for box in in_pixels if not np.isnan(box).any()])

@@ -63,7 +63,7 @@ class Job:
     needs: tuple = ("base", "agent")  # networks that jobs share: the classifier of whole images, the agent
 
     @property
-    def seed(self): return self.config.seed
+    def seed(self) -> int: return self.config.seed
 
 # %% ../nbs/04e_experiments.ipynb #ef4eb29f
 def _fields(kind, without=()): return tuple(f.name for f in dataclasses.fields(kind) if f.name not in without)

@@ -50,6 +50,7 @@ def refusing(
 brief = reprlib.Repr()  # of what somebody wrote, however long or deep it is
 brief.maxlevel, brief.maxstring, brief.maxother = 2, 80, 80
 
+# %% ../nbs/00b_files.ipynb #3805e793
 def read_json(
     path: str | Path,  # JSON file
 ) -> Any:  # its content
@@ -58,7 +59,7 @@ def read_json(
         for key, n in Counter(key for key, _ in pairs).items():
             if n > 1: raise ValueError(f"{brief.repr(key)} stands there twice")
         return dict(pairs)
-    with refusing(path, 'no JSON file', 'name the right file'):
+    with refusing(path, "no JSON file", "name the right file"):
         return json.loads(Path(path).read_bytes(), object_pairs_hook=unique)
 
 # %% ../nbs/00b_files.ipynb #1a011313

@@ -13,10 +13,11 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,7 @@ class TensorBoardTracker:
         import_extra("track", "tensorboard")
         self.folder, self.config = Path(out, "tensorboard"), config
 
-    def __call__(self, name): return [tensorboard_callback(self.folder / name, self.config)]
+    def __call__(self, name) -> list: return [tensorboard_callback(self.folder / name, self.config)]
 
     def log_results(self, results):
         "Log the numbers of `make_results`"
@@ -122,7 +123,7 @@ class WandbTracker:
         with self.one_line():
             if self.wandb.setup(self.settings).settings.mode == "online": self.wandb.login(verify=False)
 
-    def __call__(self, name): return [wandb_callback(lambda: self.start(name, "training"))]
+    def __call__(self, name) -> list: return [wandb_callback(lambda: self.start(name, "training"))]
 
     def log_results(self, results):
         "Log the numbers of `make_results`"
@@ -130,7 +131,7 @@ class WandbTracker:
         run.summary.update(result_numbers(results))
         run.finish()
 
-    def start(self, name, kind):
+    def start(self, name, kind) -> Any:
         "A new W&B run"
         self.out.mkdir(parents=True, exist_ok=True)
         folder = self.out.absolute()
@@ -140,7 +141,7 @@ class WandbTracker:
                 dir=folder, config=asdict(self.config), settings=self.settings, reinit="finish_previous")
 
     @contextmanager
-    def one_line(self):
+    def one_line(self) -> Iterator[None]:
         "Within the block an error of W&B is an `InputError`"
         try: yield
         except self.wandb.Error as e:
@@ -181,7 +182,7 @@ FILES = ("config.json", "provenance.json", "train_photos.json", "metrics.csv", "
 @contextmanager
 def hub_errors(
     name: str,  # of a repository
-):
+) -> Iterator[None]:
     "Within the block what goes wrong with the hub is an `InputError`"
     try: yield
     except InputError: raise
@@ -228,7 +229,7 @@ class PretrainedRun(
         name: str | Path,  # a run folder, or `owner/name` on the hub
         device: str = "auto",  # where to put the networks
         **where,  # revision, token, cache_dir, local_files_only, force_download
-    ):
+    ) -> "PretrainedRun":
         "A run from a folder or from the hub, whose configuration is checked before anything is made of it"
         folder = fetched(name, **where)
         return cls(load_run(folder, device), read_results(folder))
@@ -238,7 +239,7 @@ class PretrainedRun(
         *,
         model_card_kwargs: dict | None = None,  # of `generate_model_card`
         **options,  # as the mixin takes them
-    ):
+    ) -> str | None:
         "Write a run folder with a model card"
         self.generate_model_card(**(model_card_kwargs or {}))  # what cannot be written shows before anything is
         return super().save_pretrained(check_out_folder(out), model_card_kwargs=model_card_kwargs, **options)

@@ -50,7 +50,7 @@ def share_of(
 # %% ../nbs/14_scale.ipynb #8c26e576
 def process_of(
     device: str = "auto",  # `auto`, `cpu` or `cuda`
-):  # accelerate's `PartialState`, or None: this process is alone
+) -> Any:  # accelerate's `PartialState`, or None: this process is alone
     "This process among those that were launched together; waits for the others to arrive"
     if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1": return None
     accelerate, = import_extra("accelerate", "accelerate")
@@ -192,7 +192,7 @@ def train(
 @contextmanager
 def joined(
     state: Any,  # of `process_of`; None: alone
-):
+) -> Iterator[None]:
     "A training by all processes: only the first prints within the block, and only the first comes out of it"
     if state is None: return (yield)
     nowhere = None if state.is_main_process else open(os.devnull, "w")  # noqa: SIM115  bars write to it until the end

@@ -7,6 +7,7 @@ __all__ = ['EpisodeLoader', 'TDLoss', 'EpsilonDecay', 'TargetSync', 'JointClassi
 
 # %% ../nbs/04_train.ipynb #0433bce6
 import copy
+from collections.abc import Iterator
 
 import torch
 from fastai.callback import schedule  # noqa: F401  adds fit_flat_cos to Learner
@@ -55,14 +56,14 @@ class EpisodeLoader(SharedLoader):
 
 # %% ../nbs/04_train.ipynb #343f8fdb
 @patch
-def starts(self: EpisodeLoader):
+def starts(self: EpisodeLoader) -> tuple[Tensor, Tensor]:
     "Photos (N,) in the order of an epoch, and which of its episodes are mirrored, (N,) bool"
     N = len(self.env.bank)
     order = torch.randperm(N, generator=self.order) if self.training else torch.arange(N)
     return order, torch.rand(N, generator=self.order) < 0.5 if self.training and self.config.flip else torch.zeros(N, dtype=torch.bool)
 
 @patch
-def __iter__(self: EpisodeLoader):
+def __iter__(self: EpisodeLoader) -> Iterator[tuple]:
     for index, flip in self.parts_of_rank(self.starts, self.config.batch_size):
         state = self.env.reset(index, flip)
         view = self.env.render(state)
@@ -94,7 +95,7 @@ def play_step(
 
 # %% ../nbs/04_train.ipynb #628e6ee4
 @patch
-def batch(self: EpisodeLoader):
+def batch(self: EpisodeLoader) -> tuple:
     "One batch for the Learner: views, then what the loss needs"
     env = self.env
     tr = Transition(*map(self.rows_of_rank, self.memory.sample(self.config.batch_size, self.replay))) if self.training else self.latest
@@ -138,10 +139,10 @@ class TDLoss:
         self.q_net, self.config = q_net, config
         self.target_net = compiled(copy.deepcopy(q_net).eval().requires_grad_(False), config)
 
-    def state_dict(self): return self.target_net.state_dict()
+    def state_dict(self) -> dict: return self.target_net.state_dict()
     def load_state_dict(self, state): self.target_net.load_state_dict(state)
 
-    def __call__(self, q, action, reward, next_views, done):
+    def __call__(self, q, action, reward, next_views, done) -> Tensor:
         c = self.config
         next_q = q_values(self.target_net, next_views, c.precision)
         online = q_values(self.q_net, next_views, c.precision) if c.double_dqn else None
@@ -167,7 +168,7 @@ class TargetSync(Callback):
     def after_step(self):
         self.n_updates += 1
         if self.n_updates % self.every == 0: sync_target(self.target_net, self.learn.model)
-    def state_dict(self): return dict(n_updates=self.n_updates)
+    def state_dict(self) -> dict: return dict(n_updates=self.n_updates)
     def load_state_dict(self, state): self.n_updates = state["n_updates"]
 
 # %% ../nbs/04_train.ipynb #3c2d4398
@@ -205,7 +206,7 @@ class JointClassifier(Callback):
         if self.latest_loss is not None and not torch.isfinite(self.latest_loss):
             raise NotFinite(f"epoch {self.epoch}: the classifier's loss is {self.latest_loss.item()}; train anew with a lower classifier_lr")
 
-    def state_dict(self):
+    def state_dict(self) -> dict:
         return dict(classifier=self.classifier.state_dict(), opt=self.opt.state_dict(), views=self.views.state_dict(), n_updates=self.n_updates)
     def load_state_dict(self, state):
         for name in ("classifier", "opt", "views"): getattr(self, name).load_state_dict(state[name])
@@ -224,9 +225,9 @@ class EpisodeIoU(Metric):
         theta = whole_image(state.index) if self.before else state.theta
         self.ious.append(iou(window(theta), learn.dl.env.bank.salient_boxes[state.index]))
     @property
-    def value(self): return 100 * torch.cat(self.ious).mean().item() if self.ious else None
+    def value(self) -> float | None: return 100 * torch.cat(self.ious).mean().item() if self.ious else None
     @property
-    def name(self): return "iou_before" if self.before else "iou_after"
+    def name(self) -> str: return "iou_before" if self.before else "iou_after"
 
 # %% ../nbs/04_train.ipynb #fa111a4a
 def agent_learner(

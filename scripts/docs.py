@@ -1,6 +1,7 @@
 """Make the site: nbdev prepares the notebooks in _proc/, Quarto renders them into _docs/.
 
-Where Quarto is not installed (or with --preview) nbconvert renders the same pages, with the same navigation, as a local preview."""
+Where Quarto is not installed (or with --preview) nbconvert renders the same pages, with the same navigation, as a local
+preview."""
 import argparse
 import ast
 import re
@@ -29,10 +30,11 @@ def add_badges(name, config, nb):
              "Open in Colab": ("images/badge-colab.svg", f"https://colab.research.google.com/github/{place}")}
     if name == config.readme_nb: return
     front = next(i for i, cell in enumerate(nb.cells) if cell.cell_type == "raw")
-    nb.cells.insert(front + 1, nbformat.v4.new_markdown_cell(" ".join(f"[![{text}]({picture})]({url})" for text, (picture, url) in links.items())))
+    badges = [f"[![{text}]({picture})]({url})" for text, (picture, url) in links.items()]
+    nb.cells.insert(front + 1, nbformat.v4.new_markdown_cell(" ".join(badges)))
 
 def on_the_site(text, config):
-    "A Markdown file of the repository as a page: its title in the front matter, links to files of the repository by their address"
+    "A Markdown file of the repository as a page: its title in the front matter, links to other files by address"
     title, _, text = text.removeprefix("# ").partition("\n")
     text = re.sub(r"\]\((?![a-z]+:|#)([^)\s]+)\)", rf"]({config.git_url}/blob/{config.branch}/\1)", text)
     front = {"title": title, "repo-actions": False}  # its source is elsewhere
@@ -41,7 +43,8 @@ def on_the_site(text, config):
 def show_code(nb):
     "Mark exported definitions as nbdev does what the page is to show, code and all: a notebook is read for its code"
     for cell in nb.cells:
-        if cell.cell_type == "code" and re.match(r"#\|\s*export\n", cell.source) and defined(cell.source): cell.source = cell.source.replace("export", "exports", 1)
+        exported = cell.cell_type == "code" and re.match(r"#\|\s*export\n", cell.source)
+        if exported and defined(cell.source): cell.source = cell.source.replace("export", "exports", 1)
 
 def defined(source):
     "The names that a cell defines; a method that is patched in with its class"
@@ -49,8 +52,21 @@ def defined(source):
     patched = [[d for d in n.decorator_list if "patch" in ast.unparse(d)] for n in nodes]
     return [f"{ast.unparse(n.args.args[0].annotation)}.{n.name}" if p else n.name for n, p in zip(nodes, patched)]
 
+def methods(source):
+    "The anchors of the public methods in a cell"
+    classes = [n for n in ast.parse(source).body if isinstance(n, ast.ClassDef)]
+    found = [(c.name, m.name) for c in classes for m in c.body if isinstance(m, ast.FunctionDef)]
+    return [f"{name}.{method}".lower() for name, method in found if not method.startswith("_")]
+
+def heading(names, links, own, methods):
+    "A heading of names that link to the source; of several names each has an anchor of its own, as the methods have"
+    def anchor(name): return f'{{id="{name.lower()}"}}' if name in own else ""
+    text = "### " + ", ".join(f"[`{name}`]{links[name]}{anchor(name)}" for name in names)
+    if methods: text += "\n\n" + "".join(f'[]{{id="{method}"}}' for method in methods)
+    return nbformat.v4.new_markdown_cell(text)
+
 def name_code(nb):
-    "Above each definition a heading of its names, which link to the source; the rest of nbdev's documentation is what the code says itself"
+    "Above each definition a heading of its names, which link to the source; the code itself says the rest"
     docs = [c for c in nb.cells if c.cell_type == "code" and re.search(r"^show_doc\(", c.source, re.M)]
     links = {}
     for text in ("".join(c.outputs[0].data["text/markdown"]) for c in docs):
@@ -60,13 +76,11 @@ def name_code(nb):
     for cell in (c for c in nb.cells if c not in docs):
         if cell.cell_type == "code" and cell.source.startswith(FOLD):
             cell.source = cell.source.removeprefix(FOLD)
-            nodes = [n for n in ast.parse(cell.source).body if isinstance(n, ast.ClassDef)]
-            methods = [f"{n.name}.{m.name}".lower() for n in nodes for m in n.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
             known = [name for name in defined(cell.source) if name in links]
-            own = [name for name in known if name.lower() not in anchors and len(known) > 1]  # of one name the heading has the anchor
+            several = len(known) > 1  # of one name the heading has the anchor
+            own = [name for name in known if several and name.lower() not in anchors]
             anchors |= {name.lower() for name in known}
-            names = [f"[`{name}`]{links[name]}" + f'{{id="{name.lower()}"}}' * (name in own) for name in known]
-            if names: cells.append(nbformat.v4.new_markdown_cell("### " + ", ".join(names) + "\n\n" * bool(methods) + "".join(f'[]{{id="{m}"}}' for m in methods)))
+            if known: cells.append(heading(known, links, own, methods(cell.source)))
         cells.append(cell)
     nb.cells = cells
 
@@ -93,14 +107,17 @@ def main():
     parser.add_argument("--preview", action="store_true", help="without Quarto, even where there is one")
     parser.add_argument("--out", type=Path, default=ROOT/"_docs", help="folder to make; default: _docs")
     args = parser.parse_args()
-    if args.out.exists() and not (args.out/"index.html").is_file(): parser.error(f"{args.out} is there, and no site; name another folder")
+    if args.out.exists() and not (args.out/"index.html").is_file():
+        parser.error(f"{args.out} is there, and no site; name another folder")
     proc = prepare()
     made = proc/"_docs"
-    if args.preview or not shutil.which("quarto"): print(f"{len(preview(proc, made))} pages, a preview without Quarto: {args.out/'index.html'}")
+    if args.preview or not shutil.which("quarto"):
+        print(f"{len(preview(proc, made))} pages, a preview without Quarto: {args.out/'index.html'}")
     else:
         done = subprocess.run(["quarto", "render", proc, "--no-cache"])  # noqa: S607  the reader's Quarto
         if done.returncode: return done.returncode
     shutil.rmtree(args.out, ignore_errors=True)
     shutil.move(made, args.out)
+    return 0
 
 if __name__ == "__main__": sys.exit(main())

@@ -1,7 +1,7 @@
 """The site without Quarto: nbconvert renders the prepared notebooks, this file adds what Quarto would.
 
-Markdown is read by markdown-it-py with the plugins for what the notebooks use of Quarto (callouts, attributes, captions); formulas
-become MathML, so that a page fetches nothing; the sidebar is that of _quarto.yml."""
+Markdown is read by markdown-it-py with plugins for what the notebooks use of Quarto (callouts, attributes, captions).
+Formulas become MathML, so that a page fetches nothing. The sidebar is that of _quarto.yml."""
 import html
 import re
 import shutil
@@ -42,7 +42,8 @@ def colored(code, language, _):
 
 def formula(tex, options):
     "A formula as MathML"
-    return convert(tex.replace(r"\arg", r"\operatorname{arg}"), display="block" if options["display_mode"] else "inline")
+    display = "block" if options["display_mode"] else "inline"
+    return convert(tex.replace(r"\arg", r"\operatorname{arg}"), display=display)
 
 def anchors(state):
     "Take an anchor in braces off the end of a heading"
@@ -51,8 +52,9 @@ def anchors(state):
             heading.meta["id"], inline.content = named[1], inline.content[:named.start()]
 
 def headings(taken, state):
-    "Give a heading an anchor that no other of the page has; one at the start of a callout is its title, not one of the page"
-    for before, opening, inline, closing in zip([None, *state.tokens], state.tokens, state.tokens[1:], state.tokens[2:]):
+    "Give a heading an anchor that no other of the page has; one at the start of a callout is the callout's title"
+    tokens = state.tokens
+    for before, opening, inline, closing in zip([None, *tokens], tokens, tokens[1:], tokens[2:]):
         if opening.type != "heading_open": continue
         if before and before.type == "container_div_open":
             opening.tag = closing.tag = "p"
@@ -60,20 +62,22 @@ def headings(taken, state):
             continue
         name = opening.meta.get("id") or slug("".join(token.content for token in inline.children))
         taken[name] = taken.get(name, -1) + 1
-        opening.attrs = {"id": name + f"-{taken[name]}" * bool(taken[name])}
+        opening.attrs = {"id": f"{name}-{taken[name]}" if taken[name] else name}
 
 def callout(self, tokens, i, options, env):
     "The start or the end of a fenced div: a callout becomes an aside with a title"
     if tokens[i].nesting < 0: return "</aside>\n"
     kind, title = (re.search(pattern, tokens[i].info) for pattern in (r"\.callout-(\w+)", r'title="([^"]*)"'))
     kind = kind[1] if kind else "div"
-    return f'<aside class="callout {kind}">\n' + (f'<p class="callout-title">{html.escape(title[1])}</p>\n' if title else "")
+    opening = f'<aside class="callout {kind}">\n'
+    return opening + (f'<p class="callout-title">{html.escape(title[1])}</p>\n' if title else "")
 
 def figures(state):
-    "A picture alone in its paragraph is a figure, and what stands in the brackets its caption; `fig-alt` is its alternative text"
+    "A picture alone in its paragraph is a figure, the text in brackets its caption and `fig-alt` its alternative text"
     tokens = state.tokens
     for before, inline, after in zip(tokens, tokens[1:], tokens[2:]):
-        if inline.type != "inline" or before.type != "paragraph_open" or [t.type for t in inline.children] != ["image"]: continue
+        if inline.type != "inline" or before.type != "paragraph_open": continue
+        if [token.type for token in inline.children] != ["image"]: continue
         image = inline.children[0]
         before.tag = after.tag = "figure"
         caption = Token("html_inline", "", 0, content="<figcaption>")
@@ -106,26 +110,34 @@ class CellOptions(Preprocessor):
     def preprocess_cell(self, cell, resources, index):
         if cell.cell_type != "code": return cell, resources
         lines = cell.source.splitlines()
-        options = dict(re.fullmatch(r"#\|\s*([\w-]+):?\s*(.*)", line).groups() for line in lines if line.startswith("#|"))
+        marked = [line for line in lines if line.startswith("#|")]
+        options = dict(re.fullmatch(r"#\|\s*([\w-]+):?\s*(.*)", line).groups() for line in marked)
         cell.source = "\n".join(line for line in lines if not line.startswith("#|")).strip()
         cell.metadata.transient = dict(remove_source=options.get("echo") == "false")
         if options.get("output") == "false": cell.outputs = []
         if options.get("code-fold") == "true": fold(cell, yaml.safe_load(options.get("code-summary", "Code")))
         text = {key: yaml.safe_load(options[key]) for key in ("fig-cap", "fig-alt", "tbl-cap") if key in options}
         label, pictures = options.get("label", ""), [o for o in cell.outputs if PICTURES & o.get("data", {}).keys()]
-        for output in pictures: as_figure(output, label if output is pictures[0] else "", text.get("fig-alt", ""), text.get("fig-cap", "") if output is pictures[-1] else "")
+        for output in pictures:
+            name = label if output is pictures[0] else ""
+            caption = text.get("fig-cap", "") if output is pictures[-1] else ""
+            as_figure(output, name, text.get("fig-alt", ""), caption)
         if label and not pictures and cell.outputs: cell.id = label
-        if "tbl-cap" in text: cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/markdown": f"*{text['tbl-cap']}*"}))
+        if "tbl-cap" in text: show_above(cell, "text/markdown", f"*{text['tbl-cap']}*")
         return cell, resources
+
+def show_above(cell, kind, text):
+    "Show a text above the other outputs of a cell"
+    cell.outputs.insert(0, nbformat.v4.new_output("display_data", {kind: text}))
 
 def fold(cell, summary):
     "Show the code of a cell on demand"
-    code = f'<details><summary>{html.escape(summary)}</summary><div class="highlight"><pre>{colored(cell.source, "python", None)}</pre></div></details>'
-    cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/html": code}))
+    code = f'<div class="highlight"><pre>{colored(cell.source, "python", None)}</pre></div>'
+    show_above(cell, "text/html", f"<details><summary>{html.escape(summary)}</summary>{code}</details>")
     cell.metadata.transient["remove_source"] = True
 
 class Body(HTMLExporter):
-    "nbconvert's HTML without its last pass, which parses the page again to sanitize it and to describe its pictures: ours are"
+    "nbconvert's HTML without its last pass, which sanitizes the page and describes its pictures: ours are"
     template_name, preprocessors = "basic", [CellOptions]
     exclude_input_prompt = exclude_output_prompt = exclude_anchor_links = True
     def from_notebook_node(self, nb, resources=None, **kwargs):
@@ -143,9 +155,11 @@ def as_figure(output, label, alt, caption):
     else:
         data = output.data[kind].replace("\n", "")
         width = Image.open(BytesIO(b64decode(data))).width
-    opening = f"""<figure{f' id="{label}"' * bool(label)}{' class="wide"' * (width > 500)}>"""
-    note = f"<figcaption>{html.escape(caption)}</figcaption>" * bool(caption)
-    output.data = {"text/html": f'{opening}<img src="data:{kind};base64,{data}" alt="{html.escape(alt)}">{note}</figure>'}
+    name = f' id="{label}"' if label else ""
+    wide = ' class="wide"' if width > 500 else ""
+    note = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    image = f'<img src="data:{kind};base64,{data}" alt="{html.escape(alt)}">'
+    output.data = {"text/html": f"<figure{name}{wide}>{image}{note}</figure>"}
 
 def read(path):
     "A prepared notebook or Markdown file → notebook, front matter"
@@ -168,20 +182,26 @@ def preview(proc, out):
     taken = {}
     to_html, exporter = markdown(pages, website["site-url"], taken), Body()
     exporter.register_filter("markdown2html", to_html)
-    page = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=False).get_template("page.html.j2")  # noqa: S701  our own notebooks
-    menu = [(section["section"], [(pages[name], sources[name][1]["title"]) for name in section["contents"]]) for section in sections]
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=False)  # noqa: S701  our own notebooks
+    page = templates.get_template("page.html.j2")
+    def entry(name): return pages[name], sources[name][1]["title"]
+    menu = [(section["section"], [entry(name) for name in section["contents"]]) for section in sections]
     order, written = list(sources), []
     for name, (nb, front) in sources.items():
         taken.clear()
         body, _ = exporter.from_notebook_node(nb)
         headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body)
         i = order.index(name)
-        near = [(pages[n], sources[n][1]["title"]) if n else None for n in (order[i - 1] if i else None, order[i + 1] if i + 1 < len(order) else None)]
-        text = page.render(site=website, front=front, menu=menu, current=pages[name], body=body, headings=headings, near=near, markdown=to_html)
+        near = [entry(order[k]) if 0 <= k < len(order) else None for k in (i - 1, i + 1)]
+        text = page.render(site=website, front=front, menu=menu, current=pages[name], body=body, headings=headings,
+                           near=near, markdown=to_html)
         written.append(out/pages[name])
         written[-1].write_text(text)
     shutil.copy(TEMPLATES/"style.css", out)
     styles = {"light": "friendly", "dark": "monokai"}
-    css = [f'[data-theme="{theme}"] {line}' for theme, style in styles.items() for line in HtmlFormatter(style=style).get_style_defs(".highlight").splitlines()]
+    css = []
+    for theme, style in styles.items():
+        rules = HtmlFormatter(style=style).get_style_defs(".highlight").splitlines()
+        css += [f'[data-theme="{theme}"] {rule}' for rule in rules]
     (out/"code.css").write_text("\n".join(css) + "\n")
     return written

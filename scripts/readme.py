@@ -1,7 +1,7 @@
 """Make README.md from nbs/index.ipynb: its prose, its code and the outputs stored with it.
 
-What is written for the site is put as GitHub shows it: links are relative to the repository, callouts are alerts, and pictures
-among the outputs become files in nbs/images/."""
+What is written for the site is put as GitHub shows it: links are relative to the repository, callouts are alerts, and
+pictures among the outputs become files in nbs/images/."""
 import base64
 import posixpath
 import re

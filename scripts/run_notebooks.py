@@ -1,7 +1,7 @@
 """Execute notebooks and store their outputs, in the form that nbdev_clean gives them.
 
-Cells that nbdev_test skips are skipped here too and keep the outputs that they have. Widgets (progress bars, the explorer) are left
-out of the outputs: they live as long as the kernel does, and a page would show a dead one."""
+Cells that nbdev_test skips are skipped here too and keep the outputs that they have. Widgets (progress bars, the
+explorer) are left out of the outputs: they live as long as the kernel does, and a page would show a dead one."""
 import argparse
 import os
 import sys
@@ -38,7 +38,7 @@ class FlaggedClient(NotebookClient):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all")
-    parser.add_argument("--flags", default="", help="cells to run that are skipped otherwise: 'slow', 'gpu', 'data' or several")
+    parser.add_argument("--flags", default="", help="run also cells flagged 'slow', 'gpu', 'data', or several of these")
     args = parser.parse_args()
     os.environ |= {"PYTHONWARNINGS": QUIET, "HF_HUB_OFFLINE": "1"}
     config, failed = get_config(), False

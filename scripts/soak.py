@@ -1,4 +1,5 @@
-"""Kill a small training at random moments, resume it each time, and compare what it leaves with what an undisturbed one leaves, bit by bit.
+"""Kill a small training at random moments and resume it each time; compare what it leaves with what an undisturbed
+training leaves, bit by bit.
 
 `make soak` kills 25 times; the exit code is 1 if anything differs. A warm process that has imported everything
 forks each training, so that a kill strikes training and not the import of torch."""
@@ -12,10 +13,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = ["--config", "demo", "--sample", "--n-train", "100", "--n-test", "30", "--set", "view_size=32,source_size=48,horizon=4,batch_size=16",
-         "--set", "epochs=2,pretrain_epochs=2,classifier_epochs=2,mixture=true,dropout=0.2,capacity=300,flip=true,device=cpu"]
-KINDS = {"Q-learning, then the classifiers": [],
-         "classifier and agent jointly, its loss as reward": ["--set", "classifier_training=joint,classifier_schedule=constant,reward=combined"]}
+SMALL = [
+    "--config", "demo", "--sample", "--n-train", "100", "--n-test", "30",
+    "--set", "view_size=32,source_size=48,horizon=4,batch_size=16,epochs=2,pretrain_epochs=2,classifier_epochs=2",
+    "--set", "mixture=true,dropout=0.2,capacity=300,flip=true,device=cpu"]
+JOINTLY = "classifier_training=joint,classifier_schedule=constant,reward=combined"
+KINDS = {"Q-learning, then the classifiers": [], "classifier and agent jointly, its loss as reward": ["--set", JOINTLY]}
 
 def command(args, folder, cache):
     "What a child does: the command line `dqsstn ARGS` in `folder`, silently"
@@ -84,10 +87,12 @@ def soak(kills, seed=0, say=print):
             while done < wanted:
                 where, rounds = f"killed{k}_{rounds}", rounds + 1
                 while done < wanted and trainings.kill_once(where, args, rng): done += 1
-                trainings.finish(where, going_on(Path(folder, where, "run"), args))  # if it is over already, it only shows its results
+                trainings.finish(where, going_on(Path(folder, where, "run"), args))  # if it is over: shows results
                 killed = contents(Path(folder, where))
-                different += [f"{kind}: {name}" for name in whole.keys() | killed.keys() if whole.get(name) != killed.get(name)]
-            say(f"{kind}: {done} kills so far, {rounds} trainings, {len(whole)} files each, {time.monotonic() - start:.0f} s")
+                names = whole.keys() | killed.keys()
+                different += [f"{kind}: {name}" for name in names if whole.get(name) != killed.get(name)]
+            seconds = time.monotonic() - start
+            say(f"{kind}: {done} kills so far, {rounds} trainings, {len(whole)} files each, {seconds:.0f} s")
     return done, different
 
 def main():

@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TINY = "--n-train 60 --n-test 30"
 SMALL = ("--set epochs=1,pretrain_epochs=1,classifier_epochs=1,batch_size=16,view_size=32,source_size=48"
          " --set horizon=4,mixture=true,device=cpu")
-FIRST = ("test_site", "test_passes")  # files with the longest tests: a long test at the end would run alone
+FIRST = ("test_passes",)  # files with the longest tests: a long test at the end would run alone
+TOGETHER = ("test_scale", "test_site")  # files whose tests share what takes long to make: one process runs them all
 os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}  # for all processes that tests start, too
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore Ctrl-C
 matplotlib.use("Agg")
@@ -39,6 +40,16 @@ def pytest_collection_modifyitems(config, items):
     left_out = {item for item in items if unwanted & {mark.name for mark in item.iter_markers()}}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = sorted([item for item in items if item not in left_out], key=lambda item: item.path.stem not in FIRST)
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    "Each test goes to the process that is free first, except those of the files TOGETHER"
+    from xdist.scheduler import LoadScopeScheduling
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = Path(nodeid.partition("::")[0]).stem
+            return file if file in TOGETHER else nodeid
+    return Scheduling(config, log)
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session, exitstatus):

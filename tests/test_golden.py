@@ -29,7 +29,7 @@ from dqsstn.evaluate import evaluate, make_results, photo_table, policy_table, r
 from dqsstn.experiments import count_details
 from dqsstn.formats import boxes_items, coco_items, yolo_items
 from dqsstn.gym import ViewGym, iou_direction
-from dqsstn.learner import generator, make_bank, make_env, new_net
+from dqsstn.learner import generator, make_bank, make_env, new_net, optimizer
 from dqsstn.limitations import action_shares, overlap_shares, table3, table4
 from dqsstn.policies import agent_policy, best_zooms, final_windows, fitted_windows, play_all, q_values
 from dqsstn.qnet import ReplayMemory, epsilon, epsilon_greedy, q_target, td_loss
@@ -88,7 +88,7 @@ def coco_file(root):
     files = ((3, "a.png"), (5, "sub/b.png"), (8, "c.png"))
     content = dict(
         images=[dict(id=i, file_name=name, width=64, height=48) for i, name in files],
-        categories=[dict(id=9, name="tram"), dict(id=7, name="bus")],
+        categories=[dict(id=9, name="bus"), dict(id=7, name="tram")],
         annotations=[dict(id=k, image_id=i, category_id=c, bbox=box, iscrowd=crowd)
                      for k, (i, c, box, crowd) in enumerate(boxes)])
     (root/"train.json").write_text(json.dumps(content))
@@ -191,7 +191,7 @@ class Judge(nn.Module):
     "A classifier without random weights"
     def forward(self, view):
         parts = view[:, 0], view[:, 1, :4], view[:, 2, :, 6:]
-        return torch.stack([part.mean((1, 2)) for part in parts], 1)
+        return 20 * torch.stack([part.mean((1, 2)) for part in parts], 1)
 
 def walk(env, name, steps=5):
     "The rewards of one kind along an arithmetic walk"
@@ -240,7 +240,8 @@ def environment():
 
 def test_environment():
     found = environment() | {"trace": trace().to_dict("list")}
-    check("environment", found, dict(red=1e-2, green=1e-2, blue=1e-2, pixels=1.01, mean=0.05), {"trace": TRACE})
+    tolerance = dict(red=1e-2, green=1e-2, blue=1e-2, pixels=1.01, mean=0.05, continuous_loss=1e-3, combined=1e-3)
+    check("environment", found, tolerance, {"trace": TRACE})
 
 # --- training: what a handful of updates does to networks
 
@@ -254,7 +255,8 @@ TRAININGS = {
     "discrete IoU reward": dict(),
     "paper's schedules": dict(schedule="constant", grad_clip=0.0, flip=False, overlap="coverage",
                               reward_weight="accuracy"),
-    "double and dueling": dict(double_dqn=True, dueling=True, bootstrap_at_horizon=True, optimizer="adamw", gamma=0.9),
+    "double and dueling": dict(double_dqn=True, dueling=True, bootstrap_at_horizon=True, optimizer="adamw", gamma=0.9,
+                               target_update_every=50, lr=6e-4),
     "all actions": dict(agent="all_actions", gamma=0.0, reward="continuous_iou", reward_weight="inverse_iou"),
     "combined reward, jointly": dict(reward="combined", alpha=0.5, classifier_training="joint", classifier_epochs=2,
                                      classifier_schedule="constant", loss_weight="inverse_iou"),
@@ -304,6 +306,11 @@ def of_run(config, fit, valid, test):
         iou={policy: means["iou_after"] for policy, means in measured.policies.items()},
         top1={policy: means["top1"] for policy, means in all_means.items()}, metrics=run.metrics.to_dict("list"))
 
+def settings_of(kind):
+    "What an optimizer is told, and what it takes for granted"
+    opt = optimizer(dataclasses.replace(CONFIG, optimizer=kind))([nn.Parameter(torch.zeros(1))], lr=1e-3)
+    return {name: opt.opt.param_groups[0][name] for name in ("lr", "betas", "eps", "weight_decay")}
+
 def of_pieces(env):
     "The parts of deep Q-learning by themselves"
     rng, q, next_q = generator(0, "golden"), torch.arange(12.0).view(4, 3) % 5, torch.arange(12.0).view(4, 3) % 7
@@ -318,6 +325,7 @@ def of_pieces(env):
         targets=torch.stack([target(), target(bootstrap_at_horizon=True), target(q), target(q, True)]),
         td_loss=td_loss(q, action, target()), epsilon=[epsilon(n, 0.1, 500) for n in (0, 100, 5000)],
         greedy=[epsilon_greedy(q, eps, rng) for eps in (0.0, 0.5, 1.0)],
+        optimizers={kind: settings_of(kind) for kind in ("adam", "adamw")},
         drawn={field: drawn[field] for field in ("index", "action", "reward", "done")},
         augmented=augment(env.reset(torch.arange(6)).theta, rng, True, 0.2), order=loader().order(),
         balanced=loader(balanced=True).order().bincount(minlength=len(env.bank)),

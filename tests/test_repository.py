@@ -1,4 +1,4 @@
-"""The repository agrees with itself: versions, requirements, constraints, metadata, README, and notebooks as committed."""
+"""The repository agrees with itself: versions, requirements, metadata, README, modules, and notebooks as committed."""
 import ast
 import configparser
 import json
@@ -40,11 +40,12 @@ def export(folder):
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
 
 def stale_modules(folder):
-    "The files of a folder's package that are not what its notebooks export; the two that no notebook writes are left alone"
+    "The files of a folder's package that its notebooks do not export; the two that no notebook writes are left alone"
     with tempfile.TemporaryDirectory() as tmp:
         fresh = Path(tmp)
         shutil.copy(folder/"settings.ini", fresh)
-        shutil.copytree(folder/"nbs", fresh/"nbs", ignore=lambda _, names: [n for n in names if not n.endswith(".ipynb")])
+        def others(_, names): return [name for name in names if not name.endswith(".ipynb")]
+        shutil.copytree(folder/"nbs", fresh/"nbs", ignore=others)
         (fresh/"dqsstn").mkdir()
         for name in ("__init__.py", "__main__.py"): shutil.copy(folder/"dqsstn"/name, fresh/"dqsstn")
         export(fresh)
@@ -58,7 +59,10 @@ def test_ruff():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
-def requirements(): return [Requirement(r) for r in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]]
+def requirements():
+    return [Requirement(r) for r in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]]
+
+def named(requirements): return {canonicalize_name(Requirement(r).name) for r in requirements}
 
 def pins(name):
     "Distribution → exact version of a constraints file"
@@ -94,20 +98,52 @@ def test_constraints_satisfy_the_ranges():
         floors = [Version(s.version) for s in r.specifier if s.operator == ">="]
         assert all(lowest[canonicalize_name(r.name)] == f for f in floors), r
 
+def imported(tree):
+    "The modules of other packages that a module imports, anywhere in it"
+    nodes = list(ast.walk(tree))
+    plain = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    return plain | {n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}
+
 def test_package_imports_what_it_requires():
-    trees = [ast.parse(p.read_text()) for p in (ROOT/"dqsstn").glob("*.py")]
-    imports = [n for tree in trees for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom)) and not getattr(n, "level", 0)]
-    names = {n.split(".")[0] for i in imports for n in ([a.name for a in i.names] if isinstance(i, ast.Import) else [i.module])}
+    trees = [ast.parse(path.read_text()) for path in (ROOT/"dqsstn").glob("*.py")]
+    names = {name.split(".")[0] for tree in trees for name in imported(tree)}
     names -= {*sys.stdlib_module_names, "dqsstn"}
     distributions = packages_distributions()
     used = {canonicalize_name(d) for n in names for d in distributions[n]}
-    declared, optional = ({canonicalize_name(Requirement(r).name) for r in named} for named in (
-        PROJECT["dependencies"], [r for extra, named in PROJECT["optional-dependencies"].items() if extra != "dev" for r in named]))
-    assert used - optional == declared
+    extras = [rs for extra, rs in PROJECT["optional-dependencies"].items() if extra != "dev"]
+    assert used - named(r for rs in extras for r in rs) == named(PROJECT["dependencies"])
+
+CONTRIBUTING = (ROOT/"CONTRIBUTING.md").read_text()
+CHAIN = tuple(re.findall(r"^\| `(\w+)` \|", CONTRIBUTING, re.M))  # the modules of its table, from left to right
+LATE = {("config", "rewards")}  # imported only to look up a reward that an extension has registered
+
+def siblings(path):
+    "The modules of the package that a module imports, anywhere in it"
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ImportFrom): continue
+        whole = "." * node.level + (node.module or "")  # `.env`, `dqsstn.env`; `.` or `dqsstn` if the names are modules
+        inside = re.fullmatch(r"(?:dqsstn)?(?:\.(\w*))?", whole)
+        if inside: found |= {inside[1]} if inside[1] else {name.name for name in node.names}
+    return found
+
+def test_modules_form_a_chain():
+    assert sorted(CHAIN) == [path.stem for path in MODULES]
+    order, wrong = {name: k for k, name in enumerate(CHAIN)}, []
+    for path in MODULES:
+        later = [m for m in siblings(path) & order.keys() if order[m] >= order[path.stem]]
+        wrong += [f"{path.stem} imports {m}, which is not to its left" for m in later if (path.stem, m) not in LATE]
+    assert not wrong, "\n".join(wrong)
+
+@every_module
+def test_module_has_one_subject(path):
+    code = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("# %%")]
+    assert len(code) <= 500, "divide it"
 
 @pytest.mark.parametrize("module", ["dqsstn", "dqsstn.config", "dqsstn.cli"])
 def test_import_loads_no_torch(module):
-    code = f"import sys, {module}; sys.exit(' '.join({{'torch', 'fastai', 'matplotlib', 'pandas'}} & sys.modules.keys()))"
+    heavy = {"torch", "fastai", "matplotlib", "pandas"}
+    code = f"import sys, {module}; sys.exit(' '.join({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stderr.strip() == ""
 
 def test_readme_is_made_from_the_index():
@@ -145,7 +181,8 @@ def test_public_names_have_docments(path):
     lines, missing = text.splitlines(), []
     for node in public(ast.parse(text)):
         if not ast.get_docstring(node): missing.append(f"{node.name}: no docstring")
-        functions = [node] if isinstance(node, ast.FunctionDef) else [m for m in node.body if getattr(m, "name", "") == "__init__"]
+        methods = [m for m in getattr(node, "body", []) if getattr(m, "name", "") == "__init__"]
+        functions = [node] if isinstance(node, ast.FunctionDef) else methods
         arguments = [a for f in functions for a in [*f.args.args, *f.args.kwonlyargs] if a.arg not in ("self", "cls")]
         missing += [f"{node.name}: {a.arg} has no docment" for a in arguments if "#" not in lines[a.lineno - 1]]
         missing += [f"{node.name}: {a.arg} has no type" for a in arguments if a.annotation is None]
@@ -156,7 +193,8 @@ def test_public_names_have_an_assertion(path):
     cells = [c for c in read_nb(path).cells if c.cell_type == "code"]
     exported = [re.search(r"^#\|\s*export\b", c.source, re.M) for c in cells]
     code = "\n".join(c.source for c, e in zip(cells, exported) if e)
-    checks = [c.source for c, e in zip(cells, exported) if not e and re.search(r"\b(assert|test_\w+|expect_fail|check_env)\b", c.source)]
+    check = re.compile(r"\b(assert|test_\w+|expect_fail|check_env)\b")
+    checks = [c.source for c, e in zip(cells, exported) if not e and check.search(c.source)]
     names = [n.name for n in public(ast.parse(code))]
     untested = [n for n in names if not any(re.search(rf"\b{n}\b", c) for c in checks)]
     assert not untested, "no assertion in a cell that uses " + ", ".join(untested)
@@ -165,17 +203,18 @@ def test_public_names_have_an_assertion(path):
 def test_colab_installs_what_the_page_imports(path):
     sources = [c.source for c in read_nb(path).cells if c.cell_type == "code"]
     install, = [s for s in sources if "/content" in s]
-    trees = [ast.parse(re.sub(r"^\s*!.*$", "", s, flags=re.M)) for s in sources]
-    imports = [n for tree in trees for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
-    modules = {n for i in imports for n in ([a.name for a in i.names] if isinstance(i, ast.Import) else [i.module])}
-    roots = {"tensorboard" if n.endswith("tensorboard") else n.split(".")[0] for n in modules} - {*sys.stdlib_module_names, "dqsstn", "IPython"}
-    needed = {canonicalize_name(d) for n in roots for d in packages_distributions()[n]} - {canonicalize_name(Requirement(r).name) for r in PROJECT["dependencies"]}
-    named = set(re.split(r"[\s'\[\],]+", install))
-    brought = {canonicalize_name(Requirement(r).name) for extra, rs in PROJECT["optional-dependencies"].items() if extra in named for r in rs}
-    assert needed - brought - named <= {"huggingface-hub"}  # which timm brings
+    modules = {name for s in sources for name in imported(ast.parse(re.sub(r"^\s*!.*$", "", s, flags=re.M)))}
+    roots = {"tensorboard" if name.endswith("tensorboard") else name.split(".")[0] for name in modules}
+    roots -= {*sys.stdlib_module_names, "dqsstn", "IPython"}
+    needed = {canonicalize_name(d) for n in roots for d in packages_distributions()[n]} - named(PROJECT["dependencies"])
+    words = set(re.split(r"[\s'\[\],]+", install))
+    extras = [rs for extra, rs in PROJECT["optional-dependencies"].items() if extra in words]
+    brought = named(r for rs in extras for r in rs)
+    assert needed - brought - words <= {"huggingface-hub"}  # which timm brings
 
 def test_no_large_files():
-    listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    command = ["git", "ls-files", "-z", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if listed.returncode: pytest.skip("not a git repository")
     sizes = {}
     for name in filter(None, listed.stdout.split("\0")):

@@ -1,5 +1,5 @@
-"""The site: every page, as a browser shows it, wide and on a phone. What is opened is the preview (scripts/docs.py --preview); Quarto
-renders the same prepared notebooks."""
+"""The site: every page, as a browser shows it, wide and on a phone. What is opened is the preview (scripts/docs.py
+--preview); Quarto renders the same prepared notebooks."""
 import os
 import re
 import shutil
@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SIDEBAR = yaml.safe_load((ROOT/"_quarto.yml").read_text())["website"]["sidebar"]["contents"]
 SOURCES = [name for section in SIDEBAR for name in section["contents"]]
 PAGES = [re.sub(r"^\d+\w*?_", "", Path(name).stem) + ".html" for name in SOURCES]
-pytestmark = pytest.mark.xdist_group("site")  # made and visited once
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # what a page says of itself, once it is there
@@ -37,7 +36,8 @@ ASK = """() => {
 }"""
 
 def test_sidebar_names_every_notebook():
-    assert sorted(name for name in SOURCES if name.endswith(".ipynb")) == sorted(p.name for p in (ROOT/"nbs").glob("*.ipynb"))
+    notebooks = sorted(path.name for path in (ROOT/"nbs").glob("*.ipynb"))
+    assert sorted(name for name in SOURCES if name.endswith(".ipynb")) == notebooks
     assert len(set(PAGES)) == len(PAGES)
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,8 @@ def site(tmp_path_factory):
     "The folder of the preview"
     out = tmp_path_factory.mktemp("site")/"docs"
     env = os.environ | dict(PYTHONWARNINGS="ignore")
-    subprocess.run([sys.executable, "scripts/docs.py", "--preview", "--out", out], cwd=ROOT, env=env, check=True, capture_output=True, timeout=300)
+    command = [sys.executable, "scripts/docs.py", "--preview", "--out", out]
+    subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, timeout=300)
     assert sorted(p.name for p in out.glob("*.html")) == sorted(PAGES)
     return out
 
@@ -53,7 +54,8 @@ def site(tmp_path_factory):
 def browser():
     if not BROWSER:
         missing = "no page was opened: there is no Chromium (apt-get install chromium)"
-        pytest.fail(missing, pytrace=False) if os.environ.get("DQSSTN_REQUIRE_CHROMIUM") == "1" else pytest.skip(missing)
+        if os.environ.get("DQSSTN_REQUIRE_CHROMIUM") == "1": pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
     from playwright.sync_api import sync_playwright
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
@@ -63,12 +65,16 @@ def browser():
 @pytest.fixture(scope="module")
 def visits(browser, site):  # without a browser no site is made
     "(page, width) → what the page says of itself and what the browser complained about"
-    seen = {}
+    seen, complaints = {}, []
+    def said(message):
+        if message.type in ("error", "warning"): complaints.append(message.text)
+    def failed(request):
+        if request.failure != "net::ERR_ABORTED": complaints.append(request.url[:80])
     for width in (1280, 390):
-        tab, complaints = browser.new_page(viewport=dict(width=width, height=844)), []
-        tab.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+        tab = browser.new_page(viewport=dict(width=width, height=844))
+        tab.on("console", said)
         tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("requestfailed", lambda request: complaints.append(request.url[:80]) if request.failure != "net::ERR_ABORTED" else None)
+        tab.on("requestfailed", failed)
         for page in PAGES:
             complaints.clear()
             tab.goto(f"file://{site/page}", wait_until="load")
@@ -79,15 +85,17 @@ def visits(browser, site):  # without a browser no site is made
 @pytest.mark.parametrize("page", PAGES)
 def test_page(visits, page):
     wide, phone = visits[page, 1280], visits[page, 390]
-    for seen in (wide, phone): assert not seen["complaints"] and not seen["broken"] and not seen["mute"] and not seen["errors"]
+    for seen in (wide, phone):
+        assert not seen["complaints"] and not seen["broken"] and not seen["mute"] and not seen["errors"]
     assert wide["width"] <= 1280 and phone["width"] <= 390
     assert len(set(wide["ids"])) == len(wide["ids"])
     assert [(tex, width) for tex, width in wide["formulas"] if "\\" in tex or width < 1] == []
-    left_over = r":::|@fig-|@tbl-|#\||\$[^$\n]*[\\^_][^$\n]*\$|\\\(|\]\(|\{[#.][\w-]|fig-alt|�"  # of Markdown, Quarto and LaTeX
+    left_over = r":::|@fig-|@tbl-|#\||\$[^$\n]*[\\^_][^$\n]*\$|\\\(|\]\(|\{[#.][\w-]|fig-alt|�"  # of Markdown and LaTeX
     assert re.findall(f".{{0,40}}(?:{left_over}).{{0,40}}", wide["text"]) == []
 
 def test_links(visits, site):
-    address, repository, wrong = get_config().doc_host + get_config().doc_baseurl, f"{get_config().git_url}/blob/{get_config().branch}/", []
+    config, wrong = get_config(), []
+    address, repository = config.doc_host + config.doc_baseurl, f"{config.git_url}/blob/{config.branch}/"
     for page in PAGES:
         for link in visits[page, 1280]["links"]:
             target, anchor = urldefrag(unquote(link))
@@ -122,10 +130,15 @@ def test_menu_and_theme(site, browser):
 
 def test_every_figure_is_described():
     import nbformat
+    def shows_a_picture(cell):
+        kinds = {kind for out in cell.get("outputs", []) for kind in out.get("data", {})}
+        return kinds & {"image/png", "image/gif", "image/svg+xml"}
+    def says(cell, option): return re.search(rf"^#\| {option}: .{{10,}}", cell.source, re.M)
     missing = []
     for path in sorted((ROOT/"nbs").glob("*.ipynb")):
         for cell in nbformat.read(path, 4).cells:
-            pictures = {"image/png", "image/gif", "image/svg+xml"} & {kind for out in cell.get("outputs", []) for kind in out.get("data", {})}
-            if pictures and not all(re.search(rf"^#\| {option}: .{{10,}}", cell.source, re.M) for option in ("fig-cap", "fig-alt")): missing.append(f"{path.name} {cell.id}")
-            missing += [f"{path.name}: {m}" for m in re.findall(r"!\[.{0,10}\]\(", cell.source) if cell.cell_type == "markdown"]
+            if shows_a_picture(cell) and not (says(cell, "fig-cap") and says(cell, "fig-alt")):
+                missing.append(f"{path.name} {cell.id}")
+            if cell.cell_type == "markdown":
+                missing += [f"{path.name}: {m}" for m in re.findall(r"!\[.{0,10}\]\(", cell.source)]
     assert missing == []
