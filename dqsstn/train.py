@@ -33,7 +33,7 @@ from .rewards import Measurement, Reward, all_action_rewards, make_reward, measu
 
 # %% ../nbs/04_train.ipynb #811cc0a1
 class EpisodeLoader(SharedLoader):
-    "Plays episodes of the current Q-network in lock-step, remembers them, and yields one batch for a TD update per step"
+    "Plays episodes of the Q-network in lock-step, remembers them, and yields one batch for a TD update per step"
     def __init__(self,
         env: ViewEnv,  # where to play
         q_net: nn.Module,  # who plays
@@ -82,7 +82,7 @@ def play_step(
     state: State,  # where the episodes are
     view: Tensor,  # (B,3,H,W) what is seen there
     before: Measurement,  # what was measured there
-) -> tuple[State, Tensor | None, Measurement]:  # the same one step later; no view after the last step if nobody needs it
+) -> tuple[State, Tensor | None, Measurement]:  # one step later; no view at the end if nobody needs it
     "Act, step, reward, remember; each view is rendered once, for the agent and for the classifier"
     env, precision = self.env, self.config.precision
     q = q_values(self.q_net, view, precision)
