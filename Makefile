@@ -37,6 +37,7 @@ notebooks: $(ENV)  ## execute all notebooks, store their outputs, make README.md
 
 export: $(ENV)  ## write dqsstn/ and README.md from the notebooks
 	$(PY) -c "from nbdev.doclinks import nbdev_export; nbdev_export()"
+	$(PY) scripts/stubs.py
 	$(PY) scripts/readme.py
 
 docs: $(ENV)  ## make the site in _docs/: with Quarto where it is installed, otherwise a preview of the same pages

@@ -117,7 +117,8 @@ class Item:
     @property
     def present(self) -> tuple[int, ...]: return tuple(sorted(set(self.labels)))
     @property
-    def initial_iou(self) -> float: return box_area(self.salient_box) / math.prod(self.size) if all(self.size) else math.nan
+    def initial_iou(self) -> float:
+        return box_area(self.salient_box) / math.prod(self.size) if all(self.size) else math.nan
     @property
     def covered(self) -> float: return _covered(self.salient_box, self.boxes[1:])
 

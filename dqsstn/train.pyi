@@ -1,7 +1,6 @@
 # Made from train.py by scripts/stubs.py, which `make export` runs: do not edit.
-__all__ = ['EpisodeLoader', 'TDLoss', 'EpsilonDecay', 'TargetSync', 'JointClassifier', 'EpisodeIoU', 'agent_learner', 'fit_agent']
+__all__ = ['EpisodeLoader', 'TDLoss', 'EpsilonDecay', 'TargetSync', 'EpisodeIoU', 'agent_learner', 'fit_agent', 'JointClassifier']
 import copy
-from collections.abc import Iterator
 from fastai.callback.core import Callback
 from fastai.learner import Learner, Metric
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ class EpisodeLoader(SharedLoader):
         self.classifier, self.reward_weight, self.device = (classifier, reward_weight, env.device)
         self.memory = ReplayMemory(config.capacity, env.bank.fingerprint, env.device) if training else None
         self.order = generator(config.seed, 'episode order')
-        self.explore, self.replay = (generator(config.seed, purpose, env.device) for purpose in ('exploration', 'replay'))
+        self.explore, self.replay = (generator(config.seed, name, env.device) for name in ('exploration', 'replay'))
         self.generators = [self.order, self.explore, self.replay]
         self.epsilon, self.n_transitions, self.latest, self.finished = (0.0, 0, None, None)
 
@@ -27,11 +26,11 @@ class EpisodeLoader(SharedLoader):
 
     def starts(self) -> tuple[Tensor, Tensor]: ...
 
-    def __iter__(self) -> Iterator[tuple]: ...
+    def __iter__(self): ...
 
     def play_step(self, state: State, view: Tensor, before: Measurement) -> tuple[State, Tensor | None, Measurement]: ...
 
-    def batch(self) -> tuple: ...
+    def batch(self) -> tuple[Tensor, ...]: ...
 
     @property
     def resumable(self) -> bool: ...
@@ -46,11 +45,11 @@ class TDLoss:
         self.q_net, self.config = (q_net, config)
         self.target_net = compiled(copy.deepcopy(q_net).eval().requires_grad_(False), config)
 
-    def state_dict(self) -> dict: ...
+    def state_dict(self): ...
 
     def load_state_dict(self, state) -> None: ...
 
-    def __call__(self, q, action, reward, next_views, done) -> Tensor: ...
+    def __call__(self, q, action, reward, next_views, done): ...
 
 class EpsilonDecay(Callback):
 
@@ -67,27 +66,7 @@ class TargetSync(Callback):
 
     def after_step(self) -> None: ...
 
-    def state_dict(self) -> dict: ...
-
-    def load_state_dict(self, state) -> None: ...
-
-class JointClassifier(Callback):
-
-    def __init__(self, classifier: nn.Module, config: Config, weight: Tensor | None=None) -> None:
-        self.classifier, self.config, self.weight, self.n_updates, self.latest_loss = (classifier, config, weight, 0, None)
-        self.opt = TORCH_OPTIMIZERS[config.optimizer](classifier.parameters(), lr=config.classifier_lr)
-
-    def before_fit(self) -> None:
-        dl, c = (self.dls.train, self.config)
-        self.views = ViewLoader(dl.env, rng=generator(c.seed, 'joint classifier'), flip=c.flip, jitter=c.jitter, whole_share=c.whole_share)
-
-    def after_batch(self) -> None: ...
-
-    def update(self, env, index, theta) -> None: ...
-
-    def after_train(self) -> None: ...
-
-    def state_dict(self) -> dict: ...
+    def state_dict(self): ...
 
     def load_state_dict(self, state) -> None: ...
 
@@ -102,11 +81,32 @@ class EpisodeIoU(Metric):
     def accumulate(self, learn) -> None: ...
 
     @property
-    def value(self) -> float | None: ...
+    def value(self): ...
 
     @property
-    def name(self) -> str: ...
+    def name(self): ...
 
 def agent_learner(config: Config, env: ViewEnv, valid_env: ViewEnv, classifier: nn.Module | None=None, cbs: list | None=None) -> Learner: ...
 
 def fit_agent(learn: Learner, config: Config) -> Learner: ...
+
+class JointClassifier(Callback):
+
+    def __init__(self, classifier: nn.Module, config: Config, weight: Tensor | None=None) -> None:
+        self.classifier, self.config, self.weight = (classifier, config, weight)
+        self.n_updates, self.latest_loss = (0, None)
+        self.opt = TORCH_OPTIMIZERS[config.optimizer](classifier.parameters(), lr=config.classifier_lr)
+
+    def before_fit(self) -> None:
+        c, rng = (self.config, generator(self.config.seed, 'joint classifier'))
+        self.views = ViewLoader(self.dls.train.env, rng=rng, flip=c.flip, jitter=c.jitter, whole_share=c.whole_share)
+
+    def after_batch(self) -> None: ...
+
+    def after_train(self) -> None: ...
+
+    def state_dict(self): ...
+
+    def load_state_dict(self, state) -> None: ...
+
+    def update(self, env: ViewEnv, index: Tensor, theta: Tensor) -> None: ...

@@ -13,6 +13,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+import dqsstn
+
 # %% ../nbs/00f_versions.ipynb #cca19e9d
 RESULTS_VERSIONS = dict(data=1, environment=1, training=1, evaluation=1)
 
@@ -33,7 +35,7 @@ def _of_installation():
 @cache
 def git_commit() -> str:  # 12 hex digits, with `+` if files were changed since; empty if it is not known
     "The commit of the code that is running"
-    root, git = Path(__file__).parent.parent, shutil.which("git")
+    root, git = Path(dqsstn.__file__).parent.parent, shutil.which("git")
     if not git or not (root / ".git").exists(): return _of_installation()
     def ask(*args):
         done = subprocess.run([git, "-C", root, *args], capture_output=True, text=True)  # noqa: S603  words of our own

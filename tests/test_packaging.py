@@ -19,7 +19,7 @@ MISSING = {  # command → the extra that it needs
     "train --config demo --sample --out t --track wandb": "track",
 }
 DEVELOPMENT = {"nbdev", "jupyterlab", "pytest", "ray", "onnxruntime", "stable_baselines3", "wandb", "ipywidgets"}
-MODULES = {p.name for p in (ROOT/"dqsstn").glob("*.py")}
+MODULES = {p.name for p in (ROOT/"dqsstn").glob("*.py*")} - {"py.typed"}
 
 def run(*command, cwd=None):
     return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=1200)
