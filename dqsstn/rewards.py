@@ -92,7 +92,6 @@ class Reward:
 
 # %% ../nbs/02_rewards.ipynb #d47bbb88
 #| output: false
-#| output: false
 REWARDS: dict[str, Reward] = {}  # by name
 
 

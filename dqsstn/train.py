@@ -147,7 +147,7 @@ class TDLoss:
         self.q_net, self.config = q_net, config
         self.target_net = compiled(copy.deepcopy(q_net).eval().requires_grad_(False), config)
 
-    def state_dict(self): return self.target_net.state_dict()
+    def state_dict(self) -> dict: return self.target_net.state_dict()
     def load_state_dict(self, state): self.target_net.load_state_dict(state)
 
     def __call__(self, q, action, reward, next_views, done):
@@ -176,7 +176,7 @@ class TargetSync(Callback):
     def after_step(self):
         self.n_updates += 1
         if self.n_updates % self.every == 0: sync_target(self.target_net, self.learn.model)
-    def state_dict(self): return dict(n_updates=self.n_updates)
+    def state_dict(self) -> dict: return dict(n_updates=self.n_updates)
     def load_state_dict(self, state): self.n_updates = state["n_updates"]
 
 # %% ../nbs/04_train.ipynb #0b511681
@@ -192,9 +192,9 @@ class EpisodeIoU(Metric):
         theta = whole_image(state.index) if self.before else state.theta
         self.ious.append(iou(window(theta), learn.dl.env.bank.salient_boxes[state.index]))
     @property
-    def value(self): return 100 * torch.cat(self.ious).mean().item() if self.ious else None
+    def value(self) -> float | None: return 100 * torch.cat(self.ious).mean().item() if self.ious else None
     @property
-    def name(self): return "iou_before" if self.before else "iou_after"
+    def name(self) -> str: return "iou_before" if self.before else "iou_after"
 
 # %% ../nbs/04_train.ipynb #fa111a4a
 def agent_learner(
@@ -261,7 +261,7 @@ class JointClassifier(Callback):
         raise NotFinite(f"epoch {self.epoch}: the classifier's loss is {self.latest_loss.item()}; "
                         "train anew with a lower classifier_lr")
 
-    def state_dict(self):
+    def state_dict(self) -> dict:
         parts = {name: getattr(self, name).state_dict() for name in ("classifier", "opt", "views")}
         return parts | dict(n_updates=self.n_updates)
     def load_state_dict(self, state):

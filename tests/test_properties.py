@@ -21,7 +21,7 @@ from torch import nn
 from torch.testing import assert_close
 from torchvision.ops import box_iou
 
-from dqsstn.config import CONFIGS, Config, load_config, make_config, override, save_config
+from dqsstn.config import CONFIGS, PAPER_REWARDS, Config, load_config, make_config, override, save_config
 from dqsstn.env import (
     State, ViewEnv, box_in_view, compose, coverage, greedy_action, homogeneous, identity_theta, invert, iou, mirror,
     paper_actions, render, sign_of_change, theta_from_window, translation, window, zoom,
@@ -374,10 +374,10 @@ def test_td_loss_of_two_networks(double, bootstrap, gamma, seed):
 
 corrects = arrays(np.int64, (2, 6), elements=st.integers(0, 1))
 
-@given(tensors(2, 6, low=0, high=1), tensors(2, 6, low=0, high=9), corrects, tensors(3))
+@given(tensors(2, 6, low=0, high=1), tensors(2, 6, low=0, high=9), corrects, tensors(2))
 @few
 def test_rewards_by_their_definitions(ious, losses, correct, numbers):
-    alpha, beta, scale = numbers.tolist()
+    alpha, beta = numbers.tolist()
     before, after = (Measurement(ious[k], losses[k], torch.from_numpy(correct[k]).double()) for k in (0, 1))
     for i in range(6):
         (old, new), (loss, new_loss), (was, now) = ious[:, i].tolist(), losses[:, i].tolist(), correct[:, i].tolist()
@@ -385,10 +385,10 @@ def test_rewards_by_their_definitions(ious, losses, correct, numbers):
         expected = dict(continuous_loss=loss - new_loss, discrete_accuracy=now - was, continuous_iou=new - old,
                         discrete_iou=rose, combined=alpha * (loss - new_loss) + beta * rose)
         for name, value in expected.items():
-            reward = make_reward(name, alpha, beta, scale)
-            assert reward(before, after)[i].item() == pytest.approx(scale * value, abs=1e-6), name
+            reward = make_reward(name, alpha, beta)
+            assert reward(before, after)[i].item() == pytest.approx(value, abs=1e-6), name
             back = reward(after, before)[i].item()  # going back costs what going brought
-            assert back == pytest.approx(-scale * value, abs=1e-6), name
+            assert back == pytest.approx(-value, abs=1e-6), name
 
 closed_form = st.sampled_from(["continuous_iou", "discrete_iou"])
 
@@ -536,7 +536,8 @@ def values_of(field):
 
 FIELD_VALUES = {name: values_of(field) for name, field in Config.__pydantic_fields__.items()}
 FIELD_VALUES["memory_limit_gb"] = st.none() | st.floats(0, exclude_min=True)
-TEXTS = ("arch", "weights", "device")
+FIELD_VALUES["reward"] = st.sampled_from(PAPER_REWARDS)
+TEXTS = ("arch", "weights", "device", "actions")
 
 @st.composite
 def configs(draw, text=st.text()):

@@ -206,7 +206,8 @@ def test_colab_installs_what_the_page_imports(path):
     modules = {name for s in sources for name in imported(ast.parse(re.sub(r"^\s*!.*$", "", s, flags=re.M)))}
     roots = {"tensorboard" if name.endswith("tensorboard") else name.split(".")[0] for name in modules}
     roots -= {*sys.stdlib_module_names, "dqsstn", "IPython"}
-    needed = {canonicalize_name(d) for n in roots for d in packages_distributions()[n]} - named(PROJECT["dependencies"])
+    distributions = packages_distributions()  # which looks through all that is installed
+    needed = {canonicalize_name(d) for n in roots for d in distributions[n]} - named(PROJECT["dependencies"])
     words = set(re.split(r"[\s'\[\],]+", install))
     extras = [rs for extra, rs in PROJECT["optional-dependencies"].items() if extra in words]
     brought = named(r for rs in extras for r in rs)
