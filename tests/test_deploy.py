@@ -241,6 +241,7 @@ def test_near_tie_is_no_difference(run):
     other_way = found | dict(actions=own["actions"])  # which do not belong to the largest of the file's own Q-values
     assert differences(episode, source, other_way)["actions"] == 1
 
+@pytest.mark.slow
 def test_graph_that_does_not_run(run, folder, monkeypatch):
     export = torch.onnx.export
     def with_frozen_batch(*args, dynamic_shapes, **kwargs): return export(*args, **kwargs)

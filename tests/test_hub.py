@@ -209,6 +209,7 @@ print(json.dumps(dict(
     results=own.results["policies"] == back.results["policies"], seen=own.run.seen.keys() == back.run.seen.keys())))
 """
 
+@pytest.mark.slow
 def test_to_the_hub_and_back(folder, run):
     photo().save("x.png")
     WAYS["torch.save"]("evil.safetensors")

@@ -46,6 +46,7 @@ left += len(tqdm._instances)
 print(tqdm.__mro__[1].__name__, left)
 """.split("---")
 
+@pytest.mark.slow
 def test_bars_are_widgets_in_a_notebook_and_are_closed(folder, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")

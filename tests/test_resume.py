@@ -34,10 +34,9 @@ from soak import soak
 
 TRAIN = f"train --config demo --sample {TINY} {SMALL} --save-every 0"
 
-def test_killed_three_times(): assert soak(3) == (3, [])
-
 @pytest.mark.slow
-def test_killed_many_times(): assert soak(22, seed=1) == (22, [])
+@pytest.mark.parametrize("kills, seed", [(3, 0), (22, 1)])
+def test_killed_at_random_moments(kills, seed): assert soak(kills, seed=seed) == (kills, [])
 
 def stop_before_the_agent(line):
     "A training that is interrupted after its first classifier"

@@ -121,6 +121,7 @@ def two(tmp_path_factory, cache):
     assert [(folder/f"after-{rank}").exists() for rank in (0, 1)] == [True, False]  # the first goes on alone
     return {name: [torch.load(folder/f"{name}-{rank}.pt", weights_only=True) for rank in (0, 1)] for name in TRAININGS}
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAININGS)
 def test_two_processes_learn_what_one_learns(name, two, folder):
     threads = torch.get_num_threads()

@@ -41,6 +41,7 @@ def trained(env, **settings):
 def apart(plain, fast): return ((plain - fast).abs().mean() / plain.mean()).item()
 
 @needs_compiler
+@pytest.mark.slow
 def test_compiled_training_is_the_same_training(env):
     plain, actions, net = trained(env)
     fast, same_actions, fast_net = trained(env, compile=True)
