@@ -25,7 +25,7 @@ TINY = "--n-train 60 --n-test 30"
 SMALL = ("--set epochs=1,pretrain_epochs=1,classifier_epochs=1,batch_size=16,view_size=32,source_size=48"
          " --set horizon=4,mixture=true,device=cpu")
 FIRST = ("test_passes",)  # files with the longest tests: a long test at the end would run alone
-TOGETHER = ("test_deploy", "test_scale", "test_site")  # files whose tests share what takes long to make: one process runs them all
+TOGETHER = ("test_deploy", "test_scale", "test_site")  # tests that share what takes long to make: for one process
 os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}  # for all processes that tests start, too
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore Ctrl-C
 matplotlib.use("Agg")

@@ -24,7 +24,7 @@ from dqsstn.checkpoint import Checkpoints
 from dqsstn.config import CONFIGS, override
 from dqsstn.sample import sample_items
 from dqsstn.experiments import read_rows
-from dqsstn.hub import PretrainedRun, TRACKERS, make_tracker, method_card, policy_results
+from dqsstn.hub import PretrainedRun, make_tracker, method_card, policy_results
 from dqsstn.classifier import fit_classifier
 from dqsstn.learner import make_bank, make_env, new_net
 from dqsstn.runs import load_run, predict, train_run
@@ -32,7 +32,7 @@ from dqsstn.runs import load_run, predict, train_run
 SMALLEST = "epochs=1,pretrain_epochs=1,classifier_epochs=1,batch_size=16,view_size=32,source_size=48,horizon=4"
 CONFIG = override(CONFIGS["demo"], [f"{SMALLEST},device=cpu,dropout=0.1"])
 TRAIN = f"train --config demo --sample {TINY} {SMALL}"
-every_tracker = pytest.mark.parametrize("name", TRACKERS)
+every_tracker = pytest.mark.parametrize("name", ["tensorboard", pytest.param("wandb", marks=pytest.mark.slow)])
 
 def weights(run):
     nets = {"q_net": run.q_net, **run.classifiers}
