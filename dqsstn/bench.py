@@ -24,6 +24,8 @@ import numpy as np
 import pandas as pd
 import torch
 from fastai.callback.core import Callback
+from fastcore.basics import patch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -239,36 +241,40 @@ class PixelLoop:
         "What the network gets"
         return (pixels.to(self.device).float() / 255 - self.mean) / self.std
 
-    def play(self,
-        n: int,  # transitions, a multiple of B, of `episodes` and of the horizon
-    ):
-        "Make and learn from `n` transitions"
-        N, stop = len(self.env.bank), self.made + n
-        while self.made < stop:
-            state = self.env.reset((torch.arange(self.episodes) + self.made // self.env.horizon) % N)
-            pixels = self.env.pixels(state)
-            while not self.env.done(state):
-                action = epsilon_greedy(q_values(self.q_net, self.seen(pixels)), 0.5, self.rng).cpu()
-                after = self.env.step(state, action)
-                after_pixels = self.env.pixels(after)
-                rows = (torch.arange(self.episodes) + self.made) % self.capacity
-                self.views[rows], self.next_views[rows], self.action[rows] = pixels, after_pixels, action
-                self.reward[rows], self.done[rows] = iou_direction(self.env, state, after), self.env.done(after)
-                state, pixels = after, after_pixels
-                self.made += self.episodes
-                if self.made % self.config.batch_size == 0: self.update()
+# %% ../nbs/08_bench.ipynb #5a006947
+@patch
+def play(
+    self: PixelLoop,
+    n: int,  # transitions, a multiple of B, of `episodes` and of the horizon
+):
+    "Make and learn from `n` transitions"
+    N, stop = len(self.env.bank), self.made + n
+    while self.made < stop:
+        state = self.env.reset((torch.arange(self.episodes) + self.made // self.env.horizon) % N)
+        pixels = self.env.pixels(state)
+        while not self.env.done(state):
+            action = epsilon_greedy(q_values(self.q_net, self.seen(pixels)), 0.5, self.rng).cpu()
+            after = self.env.step(state, action)
+            after_pixels = self.env.pixels(after)
+            rows = (torch.arange(self.episodes) + self.made) % self.capacity
+            self.views[rows], self.next_views[rows], self.action[rows] = pixels, after_pixels, action
+            self.reward[rows], self.done[rows] = iou_direction(self.env, state, after), self.env.done(after)
+            state, pixels = after, after_pixels
+            self.made += self.episodes
+            if self.made % self.config.batch_size == 0: self.update()
 
-    def update(self):
-        "One TD update"
-        rows = torch.randint(min(self.made, self.capacity), (self.config.batch_size,))
-        reward, done, action = (values[rows].to(self.device) for values in (self.reward, self.done, self.action))
-        next_q = q_values(self.target_net, self.seen(self.next_views[rows]))
-        target = q_target(reward, next_q, self.config.gamma, done)
-        self.opt.zero_grad()
-        td_loss(self.q_net.train()(self.seen(self.views[rows])), action, target).backward()
-        self.opt.step()
-        updates = self.made // self.config.batch_size
-        if updates % self.config.target_update_every == 0: sync_target(self.target_net, self.q_net)
+@patch
+def update(self: PixelLoop):
+    "One TD update"
+    rows = torch.randint(min(self.made, self.capacity), (self.config.batch_size,))
+    reward, done, action = (values[rows].to(self.device) for values in (self.reward, self.done, self.action))
+    next_q = q_values(self.target_net, self.seen(self.next_views[rows]))
+    target = q_target(reward, next_q, self.config.gamma, done)
+    self.opt.zero_grad()
+    td_loss(self.q_net.train()(self.seen(self.views[rows])), action, target).backward()
+    self.opt.step()
+    updates = self.made // self.config.batch_size
+    if updates % self.config.target_update_every == 0: sync_target(self.target_net, self.q_net)
 
 # %% ../nbs/08_bench.ipynb #14e11139
 def pixel_case(
@@ -285,7 +291,7 @@ def sb3_model(
     device: torch.device,  # of the networks
     n_envs: int = 1,  # environments
     **settings,  # of stable-baselines3's DQN
-):  # stable_baselines3.DQN
+) -> Any:  # stable_baselines3.DQN
     "stable-baselines3's DQN with our network on our environment"
     import_extra("rl", "stable_baselines3")
     from stable_baselines3 import DQN
@@ -375,6 +381,7 @@ def bench_cases(
         cases["scaling", name] = loop_case(scaled, make_env(bank(n, device), scaled))
     return cases, bytes_of
 
+# %% ../nbs/08_bench.ipynb #17304b2c
 def alternative_cases(
     config: Config,  # what to measure
     host: ViewEnv,  # photos, on the host
@@ -510,7 +517,7 @@ def _text(value):
 # %% ../nbs/08_bench.ipynb #031897ef
 def plot_bench(
     rows: pd.DataFrame,  # of one bench
-):  # matplotlib figure
+) -> Figure:
     "The loop between its ceiling and the alternatives, and where its time goes"
     about, (fig, (left, right)) = summary(rows), plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
     bars = {"ceiling": "ceiling_tps", "ceiling with renders": "ceiling_with_renders_tps", "dqsstn": "loop_tps",
@@ -536,7 +543,7 @@ def _draw_bars(ax, values, colors, form):
 # %% ../nbs/08_bench.ipynb #8592a807
 def plot_scaling(
     rows: pd.DataFrame,  # of one bench with `more`
-):  # matplotlib figure
+) -> Figure:
     "How the loop's speed changes with one thing"
     part = rows[rows.group == "scaling"]
     split = part.name.str.split("=").str

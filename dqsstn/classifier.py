@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from fastai.callback import schedule  # noqa: F401  adds fit_one_cycle to Learner
 from fastai.data.core import DataLoaders
 from fastai.learner import AvgMetric, Learner
+from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .config import Config
@@ -68,24 +69,34 @@ class ViewLoader(SharedLoader):
             views, labels = self.env.render(State(index, theta, 0)), self.env.bank.labels[index]
             yield (views, labels) if self.weight is None else (views, labels, self.weight[index])
 
-    def order(self):
-        "(N,): the images of an epoch"
-        N, labels = len(self.env.bank), self.env.bank.labels.cpu()
-        if self.rng is None: return torch.arange(N)
-        if not self.balanced: return torch.randperm(N, generator=self.rng)
-        return torch.multinomial(1 / labels.bincount()[labels].double(), N, replacement=True, generator=self.rng)
+# %% ../nbs/03e_classifier.ipynb #8e1b7a96
+@patch
+def order(self: ViewLoader) -> Tensor:  # (N,)
+    "The images of an epoch"
+    N, labels = len(self.env.bank), self.env.bank.labels.cpu()
+    if self.rng is None: return torch.arange(N)
+    if not self.balanced: return torch.randperm(N, generator=self.rng)
+    return torch.multinomial(1 / labels.bincount()[labels].double(), N, replacement=True, generator=self.rng)
 
-    def windows(self, index):
-        "(B,2,3): where to look, after mixing and augmentation"
-        theta = self.theta_of(index)
-        return self.mix_and_augment(theta) if self.training else theta
+@patch
+def windows(
+    self: ViewLoader,
+    index: Tensor,  # (B,) photos
+) -> Tensor:  # (B,2,3)
+    "Where to look, after mixing and augmentation"
+    theta = self.theta_of(index)
+    return self.mix_and_augment(theta) if self.training else theta
 
-    def mix_and_augment(self, theta):
-        "Windows (B,2,3), some of them the whole image instead, all of them augmented"
-        whole = torch.rand(len(theta), 1, 1, generator=self.rng) < self.whole_share
-        whole_images = identity_theta(len(theta), device=theta.device)
-        theta = torch.where(whole.to(self.device, non_blocking=True), whole_images, theta)
-        return augment(theta, self.rng, self.flip, self.jitter)
+@patch
+def mix_and_augment(
+    self: ViewLoader,
+    theta: Tensor,  # (B,2,3) windows
+) -> Tensor:  # (B,2,3)
+    "Windows, some of them the whole image instead, all of them augmented"
+    whole = torch.rand(len(theta), 1, 1, generator=self.rng) < self.whole_share
+    whole_images = identity_theta(len(theta), device=theta.device)
+    theta = torch.where(whole.to(self.device, non_blocking=True), whole_images, theta)
+    return augment(theta, self.rng, self.flip, self.jitter)
 
 # %% ../nbs/03e_classifier.ipynb #08921e24
 def classifier_loss(

@@ -244,6 +244,7 @@ def _train_command(
     write_json(results, json_file)
     if str(json_file) != "-": _report(results, resume or out)
 
+# %% ../nbs/07c_cli_runs.ipynb #382b262e
 def _go_on(run, source, save_every, track):
     "The results of a training that was stopped; its photos are read elsewhere if the command line says where"
     plan = read_plan(run)

@@ -113,6 +113,12 @@ def _engine(name, address):
     return engine
 
 # %% ../nbs/07d_cli_study.ipynb #7da77cb9
+def _begin(out, photos, config):
+    "Write into the folder of a study what it is about, so that it goes on with the same"
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(photos + "\n", out / "data.txt")
+    save_config(replace(config, seed=0), out / "config.json")
+
 def _make_rows(missing, stages, lab, workers, about, out, engine_of):
     "Make the missing rows of a study, each added to its table when it is there"
     from dqsstn import experiments
@@ -190,9 +196,7 @@ def _reproduce(
     stages = experiments.steps_of(missing, lab)
     _print_plan(jobs, missing, stages, chosen, lab, workers)
     if dry_run: return
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(photos + "\n", out / "data.txt")
-    save_config(replace(chosen, seed=0), out / "config.json")
+    _begin(out, photos, chosen)
     about = dict(data=study_name(source), split=split, command=ctx.meta["dqsstn.command"])
     _make_rows(missing, stages, lab, workers, about, out, engine_of)
     latencies = out / "latency.csv"
@@ -270,6 +274,7 @@ def _bench(
     if not (alone or bench.has_sb3()):
         typer.echo("stable-baselines3: not installed; pip install 'dqsstn[rl]' to compare")
 
+# %% ../nbs/07d_cli_study.ipynb #65c3e4a8
 def _print_cases(rows):
     "Print the speed of every case of a measurement"
     spread = [f"{low:,.0f} – {high:,.0f}" for low, high in zip(rows.low, rows.high)]

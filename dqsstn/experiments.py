@@ -146,25 +146,30 @@ class Lab:
         if key not in self.banks: self.banks[key] = make_bank(self.items(split, config.seed), config, self.skip_bad)
         return make_env(self.banks[key], config)
 
-    def fingerprint(self,
-        seed: int,  # of the run
-    ) -> str:  # 16 hex digits
-        "Names, boxes and labels of the three splits, hashed"
-        if (key := seed * self.per_seed) not in self.fingerprints:
-            def about(split): return [(i.name, i.boxes, i.labels) for i in self.items(split, seed)]
-            photos = [about(split) for split in ("fit", "valid", "test")]
-            self.fingerprints[key] = hashlib.sha256(json.dumps(photos).encode()).hexdigest()[:16]
-        return self.fingerprints[key]
+# %% ../nbs/04e_experiments.ipynb #2d67d10a
+@patch
+def fingerprint(
+    self: Lab,
+    seed: int,  # of the run
+) -> str:  # 16 hex digits
+    "Names, boxes and labels of the three splits, hashed"
+    if (key := seed * self.per_seed) not in self.fingerprints:
+        def about(split): return [(i.name, i.boxes, i.labels) for i in self.items(split, seed)]
+        photos = [about(split) for split in ("fit", "valid", "test")]
+        self.fingerprints[key] = hashlib.sha256(json.dumps(photos).encode()).hexdigest()[:16]
+    return self.fingerprints[key]
 
-    def path(self,
-        kind: str,  # of network
-        config: Config,  # names the photos
-        key: str,  # of what determines it
-    ) -> Path:
-        "The file of a network's weights: another one for other photos or another version of the code"
-        version = results_version("data", "environment", "training")
-        name = hashlib.sha256(f"{key} {self.fingerprint(config.seed)} {version}".encode()).hexdigest()[:16]
-        return self.folder / f"{kind}-{name}.safetensors"
+@patch
+def path(
+    self: Lab,
+    kind: str,  # of network
+    config: Config,  # names the photos
+    key: str,  # of what determines it
+) -> Path:
+    "The file of a network's weights: another one for other photos or another version of the code"
+    version = results_version("data", "environment", "training")
+    name = hashlib.sha256(f"{key} {self.fingerprint(config.seed)} {version}".encode()).hexdigest()[:16]
+    return self.folder / f"{kind}-{name}.safetensors"
 
 # %% ../nbs/04e_experiments.ipynb #92425380
 def _kept(lab, kind, config, key, nets, train):

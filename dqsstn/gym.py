@@ -14,6 +14,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .config import Config, load_config, make_config
@@ -51,7 +52,7 @@ class ViewGym(gymnasium.Env):
         self.action_space = gymnasium.spaces.Discrete(env.n_actions)
 
     @torch.inference_mode()
-    def reset(self, *, seed: int | None = None, options: dict | None = None):
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
         "Start on a photo drawn by the environment's generator, or on `options={'index': …, 'flip': …}`"
         super().reset(seed=seed)
         options = options or {}
@@ -61,7 +62,7 @@ class ViewGym(gymnasium.Env):
         return self._observation(), self._info()
 
     @torch.inference_mode()
-    def step(self, action):
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
         "Take one action; the end of the horizon truncates, nothing terminates"
         before, iou_before = self.state, self.iou
         self._go_to(self.env.step(before, torch.tensor([int(action)], device=self.env.device)))
@@ -69,17 +70,21 @@ class ViewGym(gymnasium.Env):
         else: reward = self.reward(self.env, before, self.state)
         return self._observation(), float(reward), False, self.env.done(self.state), self._info()
 
-    def render(self):
+    def render(self) -> np.ndarray | None:
         "The current view as an (H, W, 3) array"
         return self._observation().transpose(1, 2, 0) if self.render_mode == "rgb_array" else None
 
-    def _go_to(self, state):
-        self.state = state
-        self.iou = float(self.env.iou(state))
+# %% ../nbs/15_gymnasium.ipynb #7f168e9a
+@patch
+def _go_to(self: ViewGym, state):
+    self.state = state
+    self.iou = float(self.env.iou(state))
 
-    def _observation(self): return self.env.pixels(self.state)[0].cpu().numpy()
+@patch
+def _observation(self: ViewGym): return self.env.pixels(self.state)[0].cpu().numpy()
 
-    def _info(self): return dict(iou=self.iou, name=self.name)
+@patch
+def _info(self: ViewGym): return dict(iou=self.iou, name=self.name)
 
 # %% ../nbs/15_gymnasium.ipynb #73603ed4
 def sample_gym(

@@ -224,16 +224,6 @@ class PretrainedRun(
         results: dict | None = None,  # from `make_results`, for the card
     ): self.run, self.results = run, results
 
-    @classmethod
-    def from_pretrained(cls,
-        name: str | Path,  # a run folder, or `owner/name` on the hub
-        device: str = "auto",  # where to put the networks
-        **where,  # revision, token, cache_dir, local_files_only, force_download
-    ) -> "PretrainedRun":
-        "A run from a folder or from the hub, whose configuration is checked before anything is made of it"
-        folder = fetched(name, **where)
-        return cls(load_run(folder, device), read_results(folder))
-
     def save_pretrained(self,
         out: str | Path,  # new folder
         *,
@@ -243,13 +233,6 @@ class PretrainedRun(
         "Write a run folder with a model card"
         self.generate_model_card(**(model_card_kwargs or {}))  # what cannot be written shows before anything is
         return super().save_pretrained(check_out_folder(out), model_card_kwargs=model_card_kwargs, **options)
-
-    def _save_pretrained(self, out):
-        run = shareable(self.run)
-        save_run(run, out)
-        if not self.results: return
-        results = self.results | dict(config=asdict(run.config))
-        (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
     def push_to_hub(self,
         repo_id: str,  # `owner/name`, made if it is not there
@@ -262,6 +245,26 @@ class PretrainedRun(
         self.generate_model_card(**card)
         options = dict(delete_patterns=list(FILES)) | options
         with hub_errors(repo_id): return super().push_to_hub(repo_id, model_card_kwargs=card, **options)
+
+# %% ../nbs/12_hub.ipynb #6685690f
+@patch
+def _save_pretrained(self: PretrainedRun, out):
+    run = shareable(self.run)
+    save_run(run, out)
+    if not self.results: return
+    results = self.results | dict(config=asdict(run.config))
+    (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+@patch(cls_method=True)
+def from_pretrained(
+    cls: PretrainedRun,
+    name: str | Path,  # a run folder, or `owner/name` on the hub
+    device: str = "auto",  # where to put the networks
+    **where,  # revision, token, cache_dir, local_files_only, force_download
+) -> "PretrainedRun":
+    "A run from a folder or from the hub, whose configuration is checked before anything is made of it"
+    folder = fetched(name, **where)
+    return cls(load_run(folder, device), read_results(folder))
 
 # %% ../nbs/12_hub.ipynb #7f4467d3
 def shares(
@@ -322,6 +325,7 @@ def limit_sentences(
     return [_bias_sentence(rows, agent), _class_sentence(rows, agent), *_object_sentences(rows, agent),
             *_agent_sentences(rows, agent)]
 
+# %% ../nbs/12_hub.ipynb #b4bc1389
 def _bias_sentence(rows, agent):
     of, shared = questioned_class(rows), shared_photos(rows)
     def names(job, *others):
@@ -390,6 +394,7 @@ about people.
 Transformer Networks for Salient Object Classification* (ICPRAM 2023)]({{ paper_url }}), reproduced.
 """
 
+# %% ../nbs/12_hub.ipynb #fcf8f9e3
 METHOD = ("An agent moves and zooms the view of a photo in small steps onto its most salient object; "
           "a Q-network values its actions. A classifier then names what the view shows.")
 

@@ -329,6 +329,7 @@ def _wilson(counts, n_seeds) -> np.ndarray:  # (2, classes) below and above Top-
             for c in counts.itertuples()]
     return np.abs(100 * np.array(ends).T.reshape(2, -1) - 100 * (counts.right / counts.photos).to_numpy())
 
+# %% ../nbs/06_limitations.ipynb #4d849b55
 def figure_classes(
     rows: pd.DataFrame,  # from `read_rows`
     name: str = "discrete_iou",  # compared with the baseline

@@ -120,14 +120,6 @@ class ShareBatches(Callback):
             for net in nets: convert_sync_batchnorm(net)
         torch.manual_seed(torch.initial_seed() + self.rank)  # of dropout
 
-    def _share_classifier(self, joint):
-        "Average the gradients of a classifier that is trained beside the agent, before each of its steps"
-        train, classifier = self.dls.train, joint.classifier
-        send_weights(classifier)
-        def average(*_): average_gradients(classifier, share_of(train.n_rows, self.rank, self.n_ranks))
-        joint.opt.register_step_pre_hook(average)
-        return classifier
-
     def after_loss(self):
         if not self.training: return
         train = self.dls.train
@@ -141,6 +133,17 @@ class ShareBatches(Callback):
         self.learn.model = self.wrapped
         for metric in (self.recorder.loss, *self.learn.metrics): _gather(metric, self.dls.valid.device)
 
+# %% ../nbs/14_scale.ipynb #97fc54ba
+@patch
+def _share_classifier(self: ShareBatches, joint):
+    "Average the gradients of a classifier that is trained beside the agent, before each of its steps"
+    train, classifier = self.dls.train, joint.classifier
+    send_weights(classifier)
+    def average(*_): average_gradients(classifier, share_of(train.n_rows, self.rank, self.n_ranks))
+    joint.opt.register_step_pre_hook(average)
+    return classifier
+
+# %% ../nbs/14_scale.ipynb #888c3fe9
 def _detach(batch, cpu=True, gather=True): return to_detach(batch, cpu, gather=False)
 
 # %% ../nbs/14_scale.ipynb #8b66d903

@@ -13,12 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from fastcore.basics import patch
 
 from .console import load_library, say
 from .files import InputError
+
+if TYPE_CHECKING: from dqsstn.data import Items
 
 # %% ../nbs/07b_sources.ipynb #6a5109d4
 _KINDS = ("voc", "coco", "yolo", "sample", "boxes")
@@ -63,23 +66,27 @@ class DataSource:
         if not all(year.isdecimal() for year in self.year_names):
             raise InputError(f"--years {','.join(self.years)}: write it as --years 2007,2012")
 
-    @property
-    def year_names(self): return [year.strip() for text in self.years or ["2007,2012"] for year in text.split(",")]
+# %% ../nbs/07b_sources.ipynb #01cac52c
+@patch(as_prop=True)
+def year_names(self: DataSource) -> list[str]:
+    "The years of VOC"
+    return [year.strip() for text in self.years or ["2007,2012"] for year in text.split(",")]
 
-    @property
-    def named_kinds(self):
-        "The kinds of data that the command line names; none of them: VOC, if the environment says where it is"
-        named = [kind for kind in _KINDS if getattr(self, kind, None)]
-        return named or (["voc"] if os.environ.get("DQSSTN_VOC") else [])
+@patch(as_prop=True)
+def named_kinds(self: DataSource) -> list[str]:
+    "The kinds of data that the command line names; none of them: VOC, if the environment says where it is"
+    named = [kind for kind in _KINDS if getattr(self, kind, None)]
+    return named or (["voc"] if os.environ.get("DQSSTN_VOC") else [])
 
-    @property
-    def kind(self):
-        named = self.named_kinds
-        if len(named) == 1: return named[0]
-        choice = "--voc DIR, --coco JSON with --images DIR, --yolo DIR, --sample"
-        if hasattr(self, "boxes"): choice += ", --boxes FILE"
-        wrong = f", not by --{' and --'.join(named)}" if named else ""
-        raise InputError(f"name the photos by one of {choice}{wrong}")
+@patch(as_prop=True)
+def kind(self: DataSource) -> str:
+    "The kind of data: the one that is named"
+    named = self.named_kinds
+    if len(named) == 1: return named[0]
+    choice = "--voc DIR, --coco JSON with --images DIR, --yolo DIR, --sample"
+    if hasattr(self, "boxes"): choice += ", --boxes FILE"
+    wrong = f", not by --{' and --'.join(named)}" if named else ""
+    raise InputError(f"name the photos by one of {choice}{wrong}")
 
 # %% ../nbs/07b_sources.ipynb #6ec9135b
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ def read_items(
     source: DataSource,  # photos
     split: str,  # one of their splits; `fit` and `valid` are the two parts of train
     listed: int = 20,  # how many of the photos left out are listed one by one
-):  # `dqsstn.data.Items`
+) -> "Items":
     "Read a split; on standard error, what was left out"
     load_library()
     from dqsstn import data, formats, sample
@@ -154,7 +161,7 @@ def read_items(
 def read_photos(
     source: DataSource,  # photos
     split: str,  # as for `read_items`
-):  # `dqsstn.data.Items`
+) -> "Items":
     "As `read_items`, for commands that need at least one photo"
     items = read_items(source, split)
     if len(items): return items
