@@ -151,7 +151,7 @@ def _draw_q(
     q: Tensor,  # (A,) Q-values
 ):
     "Q-values of the actions, on the scale of the episode"
-    _draw_bars(ax, self.env.actions.names, q, int(q.argmax()), "C1")
+    _draw_bars(ax, self.env.actions.names, q, int(q.argmax()), "C4")  # C1 is the salient box
     shown = torch.cat([self.steps.q.flatten(), q])
     ax.set_xlim(min(float(shown.min()), 0) * 1.05, max(float(shown.max()), 0) * 1.05)
 
