@@ -54,6 +54,7 @@ def constant_iou(
         return lambda index: theta[index]
     net = new_net(config, len(fit.bank.classes), "classifier", choose_device(config.device))
     at_fit, at_valid = placed_anew(fit, generator(config.seed, "placement")), placed_once(valid, "validation")
+    if config.trained == "head": at_fit = placed_once(fit, "training")  # new windows would have to be encoded
     fit_classifier(net, fit, valid, config, config.pretrain_epochs, at_fit, at_valid, purpose=f"IoU {job.level}")
     at_test = placed_once(test, "test")
     theta = at_test(torch.arange(len(test.bank), device=test.device))

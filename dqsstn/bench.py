@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Case', 'GROUPS', 'PAPER_TRANSITIONS', 'RUN', 'Timing', 'seconds_of', 'repeated', 'interleave', 'ceiling',
            'some_states', 'part_cases', 'TrainClock', 'loop_case', 'PixelLoop', 'pixel_case', 'sb3_model', 'sb3_case',
-           'sb3_bytes', 'variants', 'scalings', 'bench_cases', 'alternative_cases', 'has_sb3', 'can_compile', 'bench',
-           'peak_host_mb', 'summary', 'bench_table', 'plot_bench', 'plot_scaling']
+           'sb3_bytes', 'frozen', 'FrozenLoop', 'variants', 'scalings', 'bench_cases', 'alternative_cases', 'has_sb3',
+           'can_compile', 'bench', 'peak_host_mb', 'summary', 'bench_table', 'plot_bench', 'plot_scaling']
 
 # %% ../nbs/08_bench.ipynb #b934b422
 import copy
@@ -37,7 +37,7 @@ from .env import State, ViewEnv, identity_theta
 from .files import import_extra
 from .gym import ViewGym, iou_direction
 from dqsstn.learner import (
-    TORCH_OPTIMIZERS, choose_device, compiled, generator, keep_memory, make_env, new_net, quiet, seeded,
+    TORCH_OPTIMIZERS, choose_device, compiled, features_of, generator, keep_memory, make_env, new_net, quiet, seeded,
 )
 from .policies import q_values
 from .qnet import ReplayMemory, epsilon_greedy, q_target, sync_target, td_loss
@@ -330,8 +330,42 @@ def sb3_bytes(
               buffer.timeouts)
     return sum(a.nbytes for a in arrays) / (buffer.buffer_size * buffer.n_envs)
 
+# %% ../nbs/08_bench.ipynb #b1fe0a02
+def frozen(
+    config: Config,  # what to measure
+) -> Config:
+    "The same with a frozen backbone"
+    return replace(config, trained="head", pretrained=False, weights=None, feature_store=None)
+
+class FrozenLoop:
+    "An epoch of the agent's training that knows no view when it begins"
+    def __init__(self,
+        config: Config,  # with a frozen backbone
+        bank: ImageBank,  # photos
+    ):
+        self.env, self.state = make_env(bank, config), some_states(config, make_env(bank, config))
+        self.case, (self.encoder, self.cache) = loop_case(config, self.env), features_of(config)
+        self.transitions = self.cache.hits = self.cache.misses = 0
+
+    def __call__(self) -> tuple[int, float]:
+        "Transitions and seconds"
+        self.cache.clear()
+        n, seconds = self.case()
+        self.transitions += n
+        return n, seconds
+
+    def about(self) -> dict[str, float]:
+        "What the cache was asked for: views encoded in a transition, share of views found, bytes of a view"
+        return dict(frozen_encoded=self.cache.misses / self.transitions, frozen_hit_rate=self.cache.hit_rate,
+                    frozen_view_bytes=2 * self.cache.width)
+
+    def encoder_case(self) -> Case:
+        "The encoder alone, on views of a batch"
+        encode = partial(self.env.encode, self.encoder, self.state.index, self.state.theta)
+        return repeated(encode, len(self.state.index), self.env.device)
+
 # %% ../nbs/08_bench.ipynb #7ea06b29
-GROUPS = ("part", "ceiling", "loop", "alternative", "variant", "scaling")
+GROUPS = ("part", "ceiling", "loop", "frozen", "alternative", "variant", "scaling")
 
 def variants(
     config: Config,  # what to vary
@@ -365,6 +399,8 @@ def bench_cases(
     bytes_of = dict(loop=memory.nbytes / memory.capacity)
     cases = {("part", name): case for name, case in part_cases(config, env, items[:64]).items()}
     cases["loop", "loop"] = loop_case(config, env)
+    loop = FrozenLoop(frozen(config), env.bank)
+    cases |= {("frozen", "loop"): loop, ("frozen", "encoder"): loop.encoder_case()}
     for compile in (False, True) if can_compile(device) else (False,):
         name = "compiled" if compile else "eager"
         cases["ceiling", name] = ceiling(config, env, compile)
@@ -425,18 +461,18 @@ def bench(
     progress: bool = False,  # show a bar
 ) -> pd.DataFrame:  # one row per case, with where it was measured
     "How fast everything is on this machine"
-    config, device = replace(config, pretrained=False, weights=None), choose_device(config.device)
+    config, device = replace(config, pretrained=False, weights=None, trained="everything"), choose_device(config.device)
     keep_memory()
     if device.type == "cuda": torch.cuda.reset_peak_memory_stats(device)
     with seeded(config.seed, "bench"):
         cases, bytes_of = bench_cases(config, device, alternatives, more)
-        compared = {key: case for key, case in cases.items() if key[0] in ("loop", "ceiling", "alternative")}
+        compared = {key: case for key, case in cases.items() if key[0] not in ("part", "variant", "scaling")}
         rest = {key: case for key, case in cases.items() if key not in compared}
         timings = interleave(compared, repeats, progress) | interleave(rest, max(repeats // 4, 1), progress)
     rows = [dict(group=group, name=name, per_second=t.median, low=min(t.rates), high=max(t.rates), warmup_s=t.warmup,
                  repeats=len(t.rates)) for (group, name), t in timings.items()]
     sizes = {f"{name}_bytes": size for name, size in bytes_of.items()}
-    return pd.DataFrame(rows).assign(**_about(config, device), **sizes)
+    return pd.DataFrame(rows).assign(**_about(config, device), **sizes, **cases["frozen", "loop"].about())
 
 def _about(config, device):
     "Where and with what a bench was measured"
@@ -480,8 +516,15 @@ def summary(
         gym_step_renders=render / step if step else None, bytes_per_transition=size("loop_bytes"),
         sb3_bytes_per_transition=size("sb3_bytes"), pixel_bytes_per_transition=size("pixels_bytes"),
         paper_run_minutes=PAPER_TRANSITIONS / loop / 60, peak_host_mb=size("peak_host_mb"),
-        peak_device_mb=size("peak_device_mb"), warmup_s=float(rows.warmup_s.sum()),
+        peak_device_mb=size("peak_device_mb"), warmup_s=float(rows.warmup_s.sum()), **_frozen_summary(rate, size),
         **{name: first[name].item() if hasattr(first[name], "item") else first[name] for name in _MACHINE})
+
+def _frozen_summary(rate, size):
+    "Of a frozen backbone, the loop beside its encoder, which only sees the views that are not found"
+    loop, encoder = (rate.get(("frozen", name)) for name in ("loop", "encoder"))
+    numbers = dict(frozen_tps=loop, frozen_encoder_vps=encoder, frozen_hit_rate=size("frozen_hit_rate"),
+                   frozen_view_bytes=size("frozen_view_bytes"))
+    return numbers | dict(frozen_share=loop * size("frozen_encoded") / encoder if loop else None)
 
 _MACHINE = ("device", "threads", "arch", "view_size", "batch_size", "precision", "compile", "torch", "version",
             "commit")
@@ -507,6 +550,8 @@ _SHOWN = {
     "times_sb3_matched": "times stable-baselines3, matched", "times_sb3": "times stable-baselines3, defaults",
     "times_naive": "times one photo at a time, pixels", "times_pixel_batch": "times the same batches, pixels",
     "gym_step_renders": "step of the Gymnasium environment, bare renderings",
+    "frozen_tps": "frozen backbone, transitions/s", "frozen_share": "share of the encoder alone",
+    "frozen_hit_rate": "share of views found in the cache", "frozen_view_bytes": "bytes of a view in the cache",
     "bytes_per_transition": "bytes of a transition", "sb3_bytes_per_transition": "bytes in stable-baselines3's memory",
 }
 

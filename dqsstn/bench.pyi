@@ -1,5 +1,5 @@
 # Made from bench.py by scripts/stubs.py, which `make export` runs: do not edit.
-__all__ = ['Case', 'GROUPS', 'PAPER_TRANSITIONS', 'RUN', 'Timing', 'seconds_of', 'repeated', 'interleave', 'ceiling', 'some_states', 'part_cases', 'TrainClock', 'loop_case', 'PixelLoop', 'pixel_case', 'sb3_model', 'sb3_case', 'sb3_bytes', 'variants', 'scalings', 'bench_cases', 'alternative_cases', 'has_sb3', 'can_compile', 'bench', 'peak_host_mb', 'summary', 'bench_table', 'plot_bench', 'plot_scaling']
+__all__ = ['Case', 'GROUPS', 'PAPER_TRANSITIONS', 'RUN', 'Timing', 'seconds_of', 'repeated', 'interleave', 'ceiling', 'some_states', 'part_cases', 'TrainClock', 'loop_case', 'PixelLoop', 'pixel_case', 'sb3_model', 'sb3_case', 'sb3_bytes', 'frozen', 'FrozenLoop', 'variants', 'scalings', 'bench_cases', 'alternative_cases', 'has_sb3', 'can_compile', 'bench', 'peak_host_mb', 'summary', 'bench_table', 'plot_bench', 'plot_scaling']
 import copy
 import time
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from fastai.callback.core import Callback
 from matplotlib.figure import Figure
 from torch import Tensor
 from .config import Config
-from .data import Items
+from .data import ImageBank, Items
 from .env import State, ViewEnv
-from dqsstn.learner import TORCH_OPTIMIZERS, generator, new_net
+from dqsstn.learner import TORCH_OPTIMIZERS, features_of, generator, make_env, new_net
 Case = Callable[[], tuple[int, float]]
 
 class Timing(NamedTuple):
@@ -77,7 +77,22 @@ def sb3_model(config: Config, env: ViewEnv, device: torch.device, n_envs: int=1,
 def sb3_case(model: Any, n: int) -> Case: ...
 
 def sb3_bytes(model: Any) -> float: ...
-GROUPS = ('part', 'ceiling', 'loop', 'alternative', 'variant', 'scaling')
+
+def frozen(config: Config) -> Config: ...
+
+class FrozenLoop:
+
+    def __init__(self, config: Config, bank: ImageBank) -> None:
+        self.env, self.state = (make_env(bank, config), some_states(config, make_env(bank, config)))
+        self.case, (self.encoder, self.cache) = (loop_case(config, self.env), features_of(config))
+        self.transitions = self.cache.hits = self.cache.misses = 0
+
+    def __call__(self) -> tuple[int, float]: ...
+
+    def about(self) -> dict[str, float]: ...
+
+    def encoder_case(self) -> Case: ...
+GROUPS = ('part', 'ceiling', 'loop', 'frozen', 'alternative', 'variant', 'scaling')
 
 def variants(config: Config) -> dict[str, Config]: ...
 
@@ -101,7 +116,7 @@ _MACHINE = ('device', 'threads', 'arch', 'view_size', 'batch_size', 'precision',
 RUN = ['device', 'threads', 'arch', 'view_size', 'batch_size', 'precision', 'compile']
 
 def bench_table(rows: pd.DataFrame) -> pd.DataFrame: ...
-_SHOWN = {'loop_tps': 'whole loop, transitions/s', 'ceiling_tps': 'ceiling, transitions/s', 'ceiling_share': 'share of the ceiling', 'ceiling_with_renders_share': 'share of the ceiling with renders', 'times_sb3_matched': 'times stable-baselines3, matched', 'times_sb3': 'times stable-baselines3, defaults', 'times_naive': 'times one photo at a time, pixels', 'times_pixel_batch': 'times the same batches, pixels', 'gym_step_renders': 'step of the Gymnasium environment, bare renderings', 'bytes_per_transition': 'bytes of a transition', 'sb3_bytes_per_transition': "bytes in stable-baselines3's memory"}
+_SHOWN = {'loop_tps': 'whole loop, transitions/s', 'ceiling_tps': 'ceiling, transitions/s', 'ceiling_share': 'share of the ceiling', 'ceiling_with_renders_share': 'share of the ceiling with renders', 'times_sb3_matched': 'times stable-baselines3, matched', 'times_sb3': 'times stable-baselines3, defaults', 'times_naive': 'times one photo at a time, pixels', 'times_pixel_batch': 'times the same batches, pixels', 'gym_step_renders': 'step of the Gymnasium environment, bare renderings', 'frozen_tps': 'frozen backbone, transitions/s', 'frozen_share': 'share of the encoder alone', 'frozen_hit_rate': 'share of views found in the cache', 'frozen_view_bytes': 'bytes of a view in the cache', 'bytes_per_transition': 'bytes of a transition', 'sb3_bytes_per_transition': "bytes in stable-baselines3's memory"}
 
 def plot_bench(rows: pd.DataFrame) -> Figure: ...
 

@@ -90,6 +90,7 @@ def _train(plan, checkpoints, tracker):
 def _measure(plan, run, measured, out, checkpoints, tracker):
     "Write all files of a run; its results"
     from dqsstn.evaluate import evaluate, make_results
+    from dqsstn.learner import cache_report
     from dqsstn.pictures import draw_run
     from dqsstn.runs import save_run
     source, split = plan.source, plan.split
@@ -97,6 +98,7 @@ def _measure(plan, run, measured, out, checkpoints, tracker):
     run = run._replace(provenance=run.provenance | dict(data=name, sample=sample, command=plan.command))
     save_run(run, out)
     evaluation = evaluate(run, measured, source.skip_bad)
+    if plan.config.trained == "head": say(cache_report(plan.config))
     results = make_results([run], [evaluation], name, split)
     aside = out / "checkpoint"
     write_json(results, aside / "results.json")
@@ -124,13 +126,13 @@ def _train_and_measure(
     "Train, and write a run folder with results and figures; whatever stops it, say how to go on"
     load_library()
     from dqsstn.checkpoint import Checkpoints
-    from dqsstn.learner import choose_device, new_net
+    from dqsstn.learner import check_networks, choose_device
     from dqsstn.scale import JointCheckpoints, joined, process_of
     state = process_of(plan.config.device)
     device = choose_device(plan.config.device)
     if not resumed: plan = plan.settled(device.type)
     tracker = _followed(track, out, plan.config, state)
-    new_net(plan.config, 2, "classifier", device)  # what is wrong with network or device shows now
+    check_networks(plan.config)
     about, again = None if resumed else plan.to_json(), f"dqsstn train --resume {shlex.quote(str(out))}"
     if state: checkpoints = JointCheckpoints(out / "checkpoint", state, about)
     else: checkpoints = Checkpoints(out / "checkpoint", save_every, about)

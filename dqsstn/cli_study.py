@@ -180,18 +180,19 @@ def _reproduce(
     """
     load_library()
     from dqsstn import competitors, experiments, report
-    from dqsstn.learner import choose_device, new_net
+    from dqsstn.learner import check_networks, choose_device
     wanted, engine_of = _wanted(tables, figures, everything, why, rewards, levels), _engine(engine, address)
     config = config or ("study" if source.kind == "sample" else "paper")
     chosen, csv = override(load_config(config), settings or []), out / "results.csv"
     photos = experiments.check_study(out, chosen, f"{study_name(source)}, split {split}")
+    if chosen.trained == "head": chosen = replace(chosen, feature_store=chosen.feature_store or str(out / "features"))
     device = choose_device(chosen.device)
     workers = workers or (os.cpu_count() if device.type == "cpu" else 1)
     items = partial(study_items, source, split)
     lab = experiments.Lab(items, out / "weights", source.kind == "sample", source.skip_bad)
     per_seed = [report.study_jobs(replace(chosen, seed=seed), *wanted) for seed in range(n_seeds)]
     jobs, rows = [job for seed in per_seed for job in seed], experiments.read_rows(csv)
-    if jobs: new_net(chosen, 2, "classifier", device)  # what is wrong with the network shows now
+    if jobs: check_networks(replace(chosen, feature_store=None))
     missing = experiments.missing_jobs(jobs, rows, lab)
     stages = experiments.steps_of(missing, lab)
     _print_plan(jobs, missing, stages, chosen, lab, workers)

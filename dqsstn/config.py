@@ -85,6 +85,7 @@ class AgentConfig(DataConfig):
     arch: str = "resnet18"  # backbone of Q-network and classifier: `small_cnn`, `resnet18` or any timm name
     pretrained: bool = True  # start from ImageNet weights
     weights: str | None = None  # file of backbone weights instead of a download
+    trained: Literal["everything", "head"] = "everything"  # `head`: the backbone stays as it is (frozen)
     dueling: bool = False  # dueling head
     dropout: Unit = 0.0  # before the last layer
     agent: Literal["dqn", "all_actions"] = "dqn"  # Q-learning, or all six closed-form rewards at once (γ = 0)
@@ -98,6 +99,7 @@ class AgentConfig(DataConfig):
     schedule: Literal["constant", "cosine"] = "constant"  # of the Q-network's learning rate
     epochs: Count = 50  # passes of the agent over the training images
     batch_size: Positive = 64  # episodes in lock-step, and transitions in one update
+    updates_per_step: Positive = 1  # updates of the Q-network after each step of the episodes
     capacity: Positive = 1000  # transitions in the replay memory
     eps_end: Unit = 0.05  # final share of random actions, Eq. 2
     eps_decay: Rate = 50_000.0  # d of Eq. 2, in transitions
@@ -120,6 +122,8 @@ class Config(AgentConfig):
     sampler: Literal["shuffle", "class_balanced"] = "shuffle"  # of a classifier's epoch
     easy_weight: Unit = 0.5  # weight of images that the baseline classifies correctly, when mining by accuracy
     memory_limit_gb: Annotated[float, Field(gt=0)] | None = None  # of photos; more are decoded on the fly
+    cache_gb: Rate = 4.0  # memory for features of a frozen backbone; the least recently used are forgotten
+    feature_store: str | None = None  # folder through which training runs share features
     mixture: bool = True  # also train one classifier on the views of all policies together
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward and backward passes
     compile: bool = False  # compile the networks with torch.compile: a minute or more once, then faster on a GPU

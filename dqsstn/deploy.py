@@ -27,7 +27,7 @@ from .data import bank_from_photos, square_source
 from .env import ActionSet, ViewEnv, compose, identity_theta, render
 from .files import InputError, import_extra, write_durably
 from .hub import shareable
-from .learner import make_env
+from .learner import encoder_of, make_env
 from .pictures import draw_episodes
 from .policies import Episode
 from .runs import Run, actions_of, predictions
@@ -43,11 +43,14 @@ class WholeEpisode(nn.Module):
         super().__init__()
         config, (mean, std) = run.config, normalization(run.config.arch)
         self.q_net, self.baseline, self.classifier = run.q_net, run.classifiers["baseline"], run.classifiers["agent"]
+        self.encoder = encoder_of(config) if config.trained == "head" else nn.Identity()
         self.horizon, self.source_size, self.view_size = config.horizon, config.source_size, config.view_size
         for name, values in dict(matrices=actions_of(run).matrices, mean=mean, std=std).items():
             self.register_buffer(name, torch.as_tensor(values))
 
-    def view(self, source, theta): return render(source, theta, self.view_size, self.mean, self.std)
+    def view(self, source, theta):
+        "What the networks see: pixels, or features of a frozen backbone"
+        return self.encoder(render(source, theta, self.view_size, self.mean, self.std))
 
     def forward(self, source: Tensor) -> tuple:
         "`OUTPUTS` for photos (B, 3, S, S) uint8"

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pandas as pd
@@ -33,10 +34,10 @@ from .backbones import load_weights, save_weights
 from .classifier import fit_classifier, mining_weight, probabilities
 from .config import PAPER_REWARDS, AgentConfig, Config, DataConfig, extensions_digest, load_config
 from .data import Items
-from .env import ViewEnv, identity_theta, make_actions, paper_actions, render
+from .env import State, ViewEnv, identity_theta, make_actions, paper_actions
 from .evaluate import IOU_BINS, append_rows, photo_table, summarize
 from .files import InputError, check_folder
-from .learner import choose_device, generator, keep_memory, make_bank, make_env, new_net
+from .learner import choose_device, encoder_of, generator, keep_memory, make_bank, make_env, new_net
 from .policies import POLICIES, agent_policy, best_zooms, final_windows, play_all
 from .rewards import make_reward
 from .runs import overlap_message, provenance
@@ -68,13 +69,13 @@ class Job:
 # %% ../nbs/04e_experiments.ipynb #ef4eb29f
 def _fields(kind, without=()): return tuple(f.name for f in dataclasses.fields(kind) if f.name not in without)
 
-MACHINE = ("device", "memory_limit_gb", "mixture")  # fields that say where and how much, not what
+MACHINE = ("device", "memory_limit_gb", "cache_gb", "feature_store", "mixture")  # where and how much, not what
 CLASSIFIER = _fields(Config, without=_fields(AgentConfig))
-NETWORK = ("arch", "pretrained", "weights", "dropout", "optimizer", "batch_size")  # of agents and of classifiers
+NETWORK = ("arch", "pretrained", "weights", "trained", "dropout", "optimizer", "batch_size")  # of both
 AGENT = _fields(AgentConfig, without=(*NETWORK, *_fields(DataConfig)))
 VIEWS = ("horizon", "actions", "move_px", "zoom_factor", "overlap")  # of episodes, which whole images do not have
 FINAL = ("classifier_training", "classifier_epochs", "whole_share", "loss_weight", "easy_weight")  # of final views
-LATER = dict(actions="paper")  # fields that came later, and what all rows before them had: keys do not change
+LATER = dict(actions="paper", trained="everything", updates_per_step=1)  # newer fields, as older rows had them
 
 def key_of(
     config: Config,  # all fields
@@ -228,7 +229,8 @@ def _train_on_views(lab, job, q_net, n_zooms):
     if config.classifier_training == "frozen": return net
     def windows(env, purpose):
         rng = generator(config.seed, f"random policy {purpose}", env.device)
-        return final_windows(env, job.policy, q_net, n_zooms, rng, precision=config.precision)
+        return final_windows(env, job.policy, q_net, n_zooms, rng, precision=config.precision,
+                             fixed=config.trained == "head")
     weight = mining_weight(config.loss_weight, config, fit, net) if job.policy == "agent" else None
     fit_classifier(net, fit, valid, config, config.classifier_epochs, windows(fit, "training"),
                    windows(valid, "validation"), config.whole_share, "final views", weight)
@@ -481,10 +483,12 @@ def speed(
     device, threads = choose_device(config.device), torch.get_num_threads()
     net, side = new_net(_bare(config), 20, "classifier", device), config.source_size
     photos = torch.zeros(config.batch_size, 3, side, side, dtype=torch.uint8, device=device)
-    theta = identity_theta(config.batch_size, device=device)
-    def views(): return render(photos, theta, config.view_size)
+    env = make_env(SimpleNamespace(gather=lambda index: photos[index], device=device), config)
+    index, theta = torch.arange(len(photos), device=device), identity_theta(len(photos), device=device)
+    frozen = config.trained == "head"  # then all that counts is the encoder
+    def views(): return env.encode(encoder_of(config), index, theta) if frozen else env.render(State(index, theta, 0))
     def forward():
-        with torch.no_grad(): return net(views())
+        with torch.no_grad(): return views() if frozen else net(views())
     def rate(f, seconds=1.0):
         f()
         start, n = time.perf_counter(), 0
@@ -497,7 +501,7 @@ def speed(
         loss.backward()
         return loss
     if device.type == "cpu": torch.set_num_threads(1)
-    try: return rate(train), rate(forward)
+    try: return rate(forward if frozen else train), rate(forward)
     finally: torch.set_num_threads(threads)
 
 # %% ../nbs/04e_experiments.ipynb #6803d1d3
@@ -507,8 +511,9 @@ def seconds_of(
     rates: tuple[float, float],  # from `speed`
     n: dict,  # photos of fit, valid and test
 ) -> float:
-    "An estimate of what a step takes, by counting images"
+    "An estimate of what a step takes, by counting images; with a frozen backbone by counting views that are new"
     config = argument.config if method == "job" else argument
+    if config.trained == "head": return _new_views(method, argument, config, n) / rates[1]
     views = n["fit"] * config.horizon * config.epochs
     if method == "base": trained, seen = config.pretrain_epochs * n["fit"], config.pretrain_epochs * n["valid"]
     elif method == "agent":
@@ -520,3 +525,10 @@ def seconds_of(
         played = sum(n.values()) * config.horizon if "agent" in argument.needs else 0
         trained, seen = epochs * n["fit"], epochs * n["valid"] + played + 2 * n["test"]
     return trained / rates[0] + seen / rates[1]
+
+def _new_views(method, argument, config, n):
+    "How many views a step encodes at most; heads train on all of them in little time"
+    once = (1 + config.flip) * n["fit"] + n["valid"]
+    if method == "agent": return config.epochs * config.horizon * (n["fit"] + n["valid"])
+    if method == "base": return once
+    return once + n["test"] + (config.horizon * sum(n.values()) if "agent" in argument.needs else 0)

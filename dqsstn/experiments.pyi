@@ -31,13 +31,13 @@ class Job:
     def seed(self) -> int: ...
 
 def _fields(kind, without=()): ...
-MACHINE = ('device', 'memory_limit_gb', 'mixture')
+MACHINE = ('device', 'memory_limit_gb', 'cache_gb', 'feature_store', 'mixture')
 CLASSIFIER = _fields(Config, without=_fields(AgentConfig))
-NETWORK = ('arch', 'pretrained', 'weights', 'dropout', 'optimizer', 'batch_size')
+NETWORK = ('arch', 'pretrained', 'weights', 'trained', 'dropout', 'optimizer', 'batch_size')
 AGENT = _fields(AgentConfig, without=(*NETWORK, *_fields(DataConfig)))
 VIEWS = ('horizon', 'actions', 'move_px', 'zoom_factor', 'overlap')
 FINAL = ('classifier_training', 'classifier_epochs', 'whole_share', 'loss_weight', 'easy_weight')
-LATER = dict(actions='paper')
+LATER = dict(actions='paper', trained='everything', updates_per_step=1)
 
 def key_of(config: Config, without: tuple=(), *others) -> str: ...
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TORCH_OPTIMIZERS', 'generator', 'seeded', 'choose_device', 'keep_memory', 'in_parts', 'optimizer', 'new_net',
-           'make_env', 'make_bank', 'SharedLoader', 'quiet', 'ProgressBar', 'BF16', 'precision_callbacks', 'compiled',
-           'NotFinite', 'StopOnNaN', 'LossOnDevice']
+           'make_env', 'encoder_of', 'features_of', 'check_networks', 'cache_report', 'make_bank', 'SharedLoader',
+           'quiet', 'ProgressBar', 'BF16', 'precision_callbacks', 'compiled', 'NotFinite', 'StopOnNaN', 'LossOnDevice']
 
 # %% ../nbs/03c_learner.ipynb #312ffa8b
 import ctypes
@@ -13,7 +13,8 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 
 import torch
 from fastai.callback.core import Callback
@@ -30,6 +31,7 @@ from .checkpoint import ResumableLoader
 from .config import Config
 from .data import ImageBank, Items
 from .env import ActionSet, ViewEnv, make_actions
+from .features import Encoder, FeatureCache, FeatureEnv, FeatureStore, create_head, feature_layout
 from .files import InputError
 
 # %% ../nbs/03c_learner.ipynb #10e12c22
@@ -99,10 +101,11 @@ def new_net(
     purpose: str,  # "classifier" or "q_net": names the initial weights
     device: torch.device,  # where it lives
 ) -> nn.Module:  # on `device`
-    "A backbone with a last layer of `n_out`, its random part given by seed and purpose"
+    "A backbone with a last layer of `n_out`, or its head alone; the random part is given by seed and purpose"
+    arch, dueling = config.arch, config.dueling and purpose == "q_net"
     with seeded(config.seed, f"weights of the {purpose}"):
-        net = create_net(config.arch, n_out, pretrained=config.pretrained, weights=config.weights,
-                         dropout=config.dropout, dueling=config.dueling and purpose == "q_net")
+        if config.trained == "head": net = create_head(purpose, arch, config.view_size, n_out, dueling, config.dropout)
+        else: net = create_net(arch, n_out, config.pretrained, config.weights, dueling, config.dropout)
     return net.to(device, memory_format=torch.channels_last)
 
 def make_env(
@@ -113,7 +116,53 @@ def make_env(
     "The environment that `config` describes, over the photos of `bank`"
     mean, std = normalization(config.arch)
     if actions is None: actions = make_actions(config.actions, config.move_px, config.zoom_factor)
-    return ViewEnv(bank, actions, config.horizon, config.view_size, config.overlap, mean, std)
+    kind = partial(FeatureEnv, features=partial(features_of, config)) if config.trained == "head" else ViewEnv
+    return kind(bank, actions, config.horizon, config.view_size, config.overlap, mean, std)
+
+# %% ../nbs/03c_learner.ipynb #a7c10e5e
+def encoder_of(
+    config: Config,  # arch, weights, view_size, precision, device
+) -> Encoder:  # the same one for the same fields
+    "The frozen backbone; without ImageNet weights and without a file it is random, by the seed"
+    random = not (config.pretrained or config.weights)
+    return _encoder(choose_device(config.device), config.seed if random else 0, config.arch, config.pretrained,
+                    config.weights, config.view_size, config.precision)
+
+@lru_cache(maxsize=2)
+def _encoder(device, seed, arch, pretrained, weights, view_size, precision):
+    layout = feature_layout(arch, view_size)
+    with seeded(seed, "weights of the encoder"): net = create_net(arch, 1, pretrained, weights)
+    return Encoder(net, layout, view_size, precision).to(device)
+
+def features_of(
+    config: Config,  # with trained="head"
+) -> tuple[Encoder, FeatureCache]:  # the same ones for the same fields
+    "The frozen backbone, and the features that it has computed"
+    encoder, device = encoder_of(config), choose_device(config.device).type
+    machine = torch.backends.cpu.get_cpu_capability() if device == "cpu" else torch.cuda.get_device_name()
+    about = (f"{config.arch} {encoder.digest} {config.view_size} px {config.precision}, "
+             f"torch {torch.__version__}, {machine}")
+    return encoder, _feature_cache(os.getpid(), about, encoder.layout.size, config.cache_gb, config.feature_store)
+
+def check_networks(
+    config: Config,  # what is about to be trained
+):
+    "Raise now what is wrong with networks, weights, or the cache, before any photo is read"
+    new_net(config, 2, "classifier", choose_device(config.device))
+    if config.trained == "head": features_of(config)
+
+def cache_report(
+    config: Config,  # with trained="head"
+) -> str:  # one line
+    "How often the cache helped"
+    _, known = features_of(config)
+    return f"{known.misses:,} views encoded, {known.hit_rate:.0%} of {known.hits + known.misses:,} requests found"
+
+@lru_cache(maxsize=1)
+def _feature_cache(pid, about, width, limit_gb, folder):
+    "The cache of a process; a store must not be opened twice, nor be used after a fork"
+    name = hashlib.sha256(about.encode()).hexdigest()[:16]
+    return FeatureCache(width, limit_gb, FeatureStore(Path(folder) / name, width, about) if folder else None)
 
 # %% ../nbs/03c_learner.ipynb #35bd41c9
 def make_bank(

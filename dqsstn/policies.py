@@ -38,12 +38,13 @@ def with_generators(
 @torch.no_grad()
 def q_values(
     net: nn.Module,  # Q-network
-    views: Tensor,  # (B,3,H,W)
+    views: Tensor,  # (B,3,H,W), or (B,D) features
     precision: str = "fp32",  # `bf16`: autocast
 ) -> Tensor:  # (B,A) float32
     "Q-values for acting: in eval mode, without gradients; the network's mode is as before afterwards"
     with eval_mode(net), torch.autocast(views.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        return net(views.contiguous(memory_format=torch.channels_last)).float()
+        if views.ndim == 4: views = views.contiguous(memory_format=torch.channels_last)
+        return net(views).float()
 
 # %% ../nbs/03d_policies.ipynb #2560db02
 POLICIES = ("baseline", "random", "center_zoom", "agent", "greedy_oracle", "fitted_window")
@@ -128,15 +129,16 @@ def final_windows(
     rng: torch.Generator | None = None,  # for `random`
     batch_size: int = 256,  # photos at once
     precision: str = "fp32",  # of the agent's forward pass
+    fixed: bool = False,  # `random`, too, is played only once
 ) -> ThetaOf:  # index → final window
     "Where `policy` looks at the end of its episodes; played once for all photos (`random`: again for each request)"
     if policy == "baseline": return whole_image
-    if policy == "random":
+    if policy == "random" and not fixed:
         def by_chance(index): return play(env, index, random_policy(rng)).thetas[:, -1]
         return with_generators(by_chance, rng)
     if policy == "fitted_window": thetas = fitted_windows(env.bank.salient_boxes)
     else:
-        act = {"center_zoom": zoom_policy(n_zooms), "greedy_oracle": greedy_action,
+        act = {"center_zoom": zoom_policy(n_zooms), "greedy_oracle": greedy_action, "random": random_policy(rng),
                "agent": agent_policy(q_net, precision) if q_net is not None else None}[policy]
         thetas = play_all(env, act, batch_size).thetas[:, -1]
     return lambda index: thetas[index]

@@ -31,7 +31,7 @@ from .config import Config, extensions_digest, load_config, save_config
 from .data import ImageBank, Items, bank_from_photos, square_source
 from .env import ACTION_SETS, ActionSet, ViewEnv, make_actions, read_actions, window, write_actions
 from .files import InputError, check_out_folder, is_unfinished
-from .learner import ProgressBar, choose_device, generator, make_bank, make_env, new_net
+from .learner import ProgressBar, choose_device, encoder_of, generator, make_bank, make_env, new_net
 from .policies import POLICIES, Episode, ThetaOf, agent_policy, best_zooms, final_windows, mixture_of, play_all
 from .train import agent_learner, fit_agent
 from .versions import git_commit, results_version
@@ -57,7 +57,7 @@ def training_identity(
     "What the bits of a training depend on: configuration, versions, device, initial weights, photos and annotation"
     def short(*parts): return hashlib.sha256(b" ".join(parts)).hexdigest()[:12]
     fields = dataclasses.asdict(config)
-    for name in ("memory_limit_gb", "weights", "actions"): fields.pop(name)
+    for name in ("memory_limit_gb", "cache_gb", "feature_store", "weights", "actions"): fields.pop(name)
     actions = make_actions(config.actions, config.move_px, config.zoom_factor)
     weights = short(*(value.cpu().contiguous().numpy().tobytes() for value in base.state_dict().values()))
     identity = fields | dict(
@@ -65,6 +65,7 @@ def training_identity(
         torch=str(torch.__version__), fastai=fastai.__version__, device=choose_device(config.device).type,
         actions=" ".join([*actions.names, short(actions.matrices.numpy().tobytes())]), extensions=extensions_digest())
     identity["initial weights"] = weights
+    if config.trained == "head": identity["frozen backbone"] = encoder_of(config).digest
     for name, bank in zip(("training", "validation"), banks):
         identity[f"photos for {name}"] = short(" ".join([bank.fingerprint, *bank.digests]).encode())
     return identity
@@ -78,7 +79,8 @@ def provenance(
     device = choose_device(config.device)
     cpu = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
-    return dict(
+    frozen = dict(encoder=encoder_of(config).digest) if config.trained == "head" else {}
+    return frozen | dict(
         version=dqsstn.__version__, results_version=results_version(), commit=git_commit(),
         python=platform.python_version(), torch=str(torch.__version__), device=name, data=items.name,
         n_images=len(items), fingerprint=fingerprint, classes=list(items.classes), skipped=len(items.skipped))
@@ -102,7 +104,8 @@ def windows_of(
 ) -> ThetaOf:
     "The final windows of one of the policies of a run"
     rng = generator(run.config.seed, f"random policy {purpose}", env.device)
-    return final_windows(env, policy, run.q_net, run.n_zooms, rng, precision=run.config.precision)
+    return final_windows(env, policy, run.q_net, run.n_zooms, rng, precision=run.config.precision,
+                         fixed=run.config.trained == "head")  # new windows would have to be encoded
 
 def _training_windows(run, env, valid_env):
     "For each policy, and for the mixture if there is one: the windows for training and for validation"
@@ -244,6 +247,9 @@ def load_run(
     about = _read_dict(path / "provenance.json", {"classes", "n_zooms"})
     seen = _read_dict(path / "train_photos.json", set())
     where, bare = choose_device(device), dataclasses.replace(config, pretrained=False, weights=None)
+    if config.trained == "head" and about.get("encoder") != (found := encoder_of(config).digest):
+        raise InputError(f"{path}: its heads belong to other weights of {config.arch} than those here "
+                         f"({about.get('encoder')}, not {found}); name their file as weights in its config.json")
 
     def read(file, n_out, kind):
         net = new_net(bare, n_out, kind, where)

@@ -33,7 +33,7 @@ from .rewards import Measurement, Reward, all_action_rewards, make_reward, measu
 
 # %% ../nbs/04_train.ipynb #811cc0a1
 class EpisodeLoader(SharedLoader):
-    "Plays episodes of the Q-network in lock-step, remembers them, and yields one batch for a TD update per step"
+    "Plays episodes of the Q-network in lock-step, remembers them, and yields a batch for each TD update of a step"
     def __init__(self,
         env: ViewEnv,  # where to play
         q_net: nn.Module,  # who plays
@@ -50,8 +50,9 @@ class EpisodeLoader(SharedLoader):
         self.explore, self.replay = (generator(config.seed, name, env.device) for name in ("exploration", "replay"))
         self.generators = [self.order, self.explore, self.replay]
         self.epsilon, self.n_transitions, self.latest, self.finished = 0.0, 0, None, None
+        self.n_updates = config.updates_per_step if training else 1
 
-    def __len__(self): return -(-len(self.env.bank) // self.config.batch_size) * self.env.horizon
+    def __len__(self): return -(-len(self.env.bank) // self.config.batch_size) * self.env.horizon * self.n_updates
 
 # %% ../nbs/04_train.ipynb #343f8fdb
 @patch
@@ -72,8 +73,9 @@ def __iter__(self: EpisodeLoader):
         before = measure(env, state, self.reward, self.classifier, view, precision)
         while not env.done(state):
             state, view, before = self.play_step(state, view, before)
-            self.finished = state if env.done(state) else None
-            yield self.batch()
+            for left in reversed(range(self.n_updates)):  # 0 before the last one
+                self.finished = state if env.done(state) and not left else None
+                yield self.batch()
 
 # %% ../nbs/04_train.ipynb #b7a1000b
 @patch

