@@ -5,13 +5,12 @@
 # %% auto #0
 __all__ = ['Case', 'GROUPS', 'PAPER_TRANSITIONS', 'RUN', 'Timing', 'seconds_of', 'repeated', 'interleave', 'ceiling',
            'some_states', 'part_cases', 'TrainClock', 'loop_case', 'PixelLoop', 'pixel_case', 'sb3_model', 'sb3_case',
-           'sb3_bytes', 'frozen', 'FrozenLoop', 'variants', 'scalings', 'bench_cases', 'alternative_cases', 'has_sb3',
-           'can_compile', 'bench', 'peak_host_mb', 'summary', 'bench_table', 'plot_bench', 'plot_scaling']
+           'sb3_bytes', 'FrozenLoop', 'variants', 'scalings', 'bench_cases', 'alternative_cases', 'has_sb3', 'bench',
+           'summary', 'bench_table', 'plot_bench', 'plot_scaling']
 
 # %% ../nbs/08_bench.ipynb #b934b422
 import copy
 import importlib.util
-import logging
 import platform
 import time
 from collections.abc import Callable
@@ -37,7 +36,8 @@ from .env import State, ViewEnv, identity_theta
 from .files import import_extra
 from .gym import ViewGym, iou_direction
 from dqsstn.learner import (
-    TORCH_OPTIMIZERS, choose_device, compiled, features_of, generator, keep_memory, make_env, new_net, quiet, seeded,
+    TORCH_OPTIMIZERS, can_compile, choose_device, compiled, features_of, generator, keep_memory, make_env, new_net,
+    peak_host_mb, quiet, seeded,
 )
 from .policies import q_values
 from .qnet import ReplayMemory, epsilon_greedy, q_target, sync_target, td_loss
@@ -331,18 +331,13 @@ def sb3_bytes(
     return sum(a.nbytes for a in arrays) / (buffer.buffer_size * buffer.n_envs)
 
 # %% ../nbs/08_bench.ipynb #b1fe0a02
-def frozen(
-    config: Config,  # what to measure
-) -> Config:
-    "The same with a frozen backbone"
-    return replace(config, trained="head", pretrained=False, weights=None, feature_store=None)
-
 class FrozenLoop:
-    "An epoch of the agent's training that knows no view when it begins"
+    "An epoch of the agent's training with a frozen backbone, which knows no view when it begins"
     def __init__(self,
-        config: Config,  # with a frozen backbone
+        config: Config,  # what to measure
         bank: ImageBank,  # photos
     ):
+        config = replace(config, trained="head", pretrained=False, weights=None, feature_store=None)
         self.env, self.state = make_env(bank, config), some_states(config, make_env(bank, config))
         self.case, (self.encoder, self.cache) = loop_case(config, self.env), features_of(config)
         self.transitions = self.cache.hits = self.cache.misses = 0
@@ -399,7 +394,7 @@ def bench_cases(
     bytes_of = dict(loop=memory.nbytes / memory.capacity)
     cases = {("part", name): case for name, case in part_cases(config, env, items[:64]).items()}
     cases["loop", "loop"] = loop_case(config, env)
-    loop = FrozenLoop(frozen(config), env.bank)
+    loop = FrozenLoop(config, env.bank)
     cases |= {("frozen", "loop"): loop, ("frozen", "encoder"): loop.encoder_case()}
     for compile in (False, True) if can_compile(device) else (False,):
         name = "compiled" if compile else "eager"
@@ -444,14 +439,6 @@ def has_sb3() -> bool:
     "Is stable-baselines3 installed?"
     return importlib.util.find_spec("stable_baselines3") is not None
 
-def can_compile(
-    device: torch.device,  # where
-) -> bool:
-    "Does `torch.compile` work here? On a CPU it needs a C++ compiler."
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # without a GPU it warns that there is none
-    try: return bool(torch.compile(lambda x: x * 2 + 1, dynamic=False)(torch.ones(3, device=device)).sum() == 9)
-    except Exception: return False  # whatever the tool chain lacks
-
 # %% ../nbs/08_bench.ipynb #1f50bfe6
 def bench(
     config: Config,  # network, view, batch, precision: what to measure
@@ -486,13 +473,6 @@ def _about(config, device):
         about["peak_device_mb"] = torch.cuda.max_memory_allocated(device) / 1e6
     return about
 
-def peak_host_mb() -> float | None:
-    "The most memory this process has had, in MB; None where the system does not say"
-    try: import resource
-    except ImportError: return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if platform.system() == "Darwin" else 1e3)
-
 # %% ../nbs/08_bench.ipynb #e24c2f50
 PAPER_TRANSITIONS = 8218 * 10 * 50  # photos × steps × epochs
 
@@ -507,6 +487,7 @@ def summary(
     with_renders = max(value for name, value in ceilings.items() if "renders" in name)
     loop = rate["loop", "loop"]
     others = {name: rate.get(("alternative", name)) for name in ("sb3", "sb3_matched", "naive", "pixel_batch")}
+    frozen, encoder = (rate.get(("frozen", name)) for name in ("loop", "encoder"))
     render, step = rate.get(("part", "rendering one view")), rate.get(("part", "step of the Gymnasium environment"))
     return dict(
         loop_tps=loop, ceiling_tps=bare, ceiling_share=loop / bare, ceiling_with_renders_tps=with_renders,
@@ -516,15 +497,10 @@ def summary(
         gym_step_renders=render / step if step else None, bytes_per_transition=size("loop_bytes"),
         sb3_bytes_per_transition=size("sb3_bytes"), pixel_bytes_per_transition=size("pixels_bytes"),
         paper_run_minutes=PAPER_TRANSITIONS / loop / 60, peak_host_mb=size("peak_host_mb"),
-        peak_device_mb=size("peak_device_mb"), warmup_s=float(rows.warmup_s.sum()), **_frozen_summary(rate, size),
+        peak_device_mb=size("peak_device_mb"), warmup_s=float(rows.warmup_s.sum()),
+        frozen_share=frozen * size("frozen_encoded") / encoder if frozen else None, frozen_encoder_vps=encoder,
+        **{name: size(name) for name in ("frozen_hit_rate", "frozen_view_bytes")}, frozen_tps=frozen,
         **{name: first[name].item() if hasattr(first[name], "item") else first[name] for name in _MACHINE})
-
-def _frozen_summary(rate, size):
-    "Of a frozen backbone, the loop beside its encoder, which only sees the views that are not found"
-    loop, encoder = (rate.get(("frozen", name)) for name in ("loop", "encoder"))
-    numbers = dict(frozen_tps=loop, frozen_encoder_vps=encoder, frozen_hit_rate=size("frozen_hit_rate"),
-                   frozen_view_bytes=size("frozen_view_bytes"))
-    return numbers | dict(frozen_share=loop * size("frozen_encoded") / encoder if loop else None)
 
 _MACHINE = ("device", "threads", "arch", "view_size", "batch_size", "precision", "compile", "torch", "version",
             "commit")

@@ -1,8 +1,9 @@
 # Made from bench.py by scripts/stubs.py, which `make export` runs: do not edit.
-__all__ = ['Case', 'GROUPS', 'PAPER_TRANSITIONS', 'RUN', 'Timing', 'seconds_of', 'repeated', 'interleave', 'ceiling', 'some_states', 'part_cases', 'TrainClock', 'loop_case', 'PixelLoop', 'pixel_case', 'sb3_model', 'sb3_case', 'sb3_bytes', 'frozen', 'FrozenLoop', 'variants', 'scalings', 'bench_cases', 'alternative_cases', 'has_sb3', 'can_compile', 'bench', 'peak_host_mb', 'summary', 'bench_table', 'plot_bench', 'plot_scaling']
+__all__ = ['Case', 'GROUPS', 'PAPER_TRANSITIONS', 'RUN', 'Timing', 'seconds_of', 'repeated', 'interleave', 'ceiling', 'some_states', 'part_cases', 'TrainClock', 'loop_case', 'PixelLoop', 'pixel_case', 'sb3_model', 'sb3_case', 'sb3_bytes', 'FrozenLoop', 'variants', 'scalings', 'bench_cases', 'alternative_cases', 'has_sb3', 'bench', 'summary', 'bench_table', 'plot_bench', 'plot_scaling']
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 import pandas as pd
 import torch
@@ -78,11 +79,10 @@ def sb3_case(model: Any, n: int) -> Case: ...
 
 def sb3_bytes(model: Any) -> float: ...
 
-def frozen(config: Config) -> Config: ...
-
 class FrozenLoop:
 
     def __init__(self, config: Config, bank: ImageBank) -> None:
+        config = replace(config, trained='head', pretrained=False, weights=None, feature_store=None)
         self.env, self.state = (make_env(bank, config), some_states(config, make_env(bank, config)))
         self.case, (self.encoder, self.cache) = (loop_case(config, self.env), features_of(config))
         self.transitions = self.cache.hits = self.cache.misses = 0
@@ -104,11 +104,7 @@ def alternative_cases(config: Config, host: ViewEnv, device: torch.device) -> tu
 
 def has_sb3() -> bool: ...
 
-def can_compile(device: torch.device) -> bool: ...
-
 def bench(config: Config, repeats: int=20, alternatives: bool=True, more: bool=False, progress: bool=False) -> pd.DataFrame: ...
-
-def peak_host_mb() -> float | None: ...
 PAPER_TRANSITIONS = 8218 * 10 * 50
 
 def summary(rows: pd.DataFrame) -> dict: ...
