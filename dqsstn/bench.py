@@ -339,13 +339,13 @@ class FrozenLoop:
     ):
         config = replace(config, trained="head", pretrained=False, weights=None, feature_store=None)
         self.env, self.state = make_env(bank, config), some_states(config, make_env(bank, config))
-        self.case, (self.encoder, self.cache) = loop_case(config, self.env), features_of(config)
+        self.case, (self.encoder, self.cache) = partial(loop_case, config, self.env), features_of(config)
         self.transitions = self.cache.hits = self.cache.misses = 0
 
     def __call__(self) -> tuple[int, float]:
         "Transitions and seconds"
         self.cache.clear()
-        n, seconds = self.case()
+        n, seconds = self.case()()  # a new agent, whose replay memory is empty, too
         self.transitions += n
         return n, seconds
 

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 import pandas as pd
 import torch
@@ -84,7 +85,7 @@ class FrozenLoop:
     def __init__(self, config: Config, bank: ImageBank) -> None:
         config = replace(config, trained='head', pretrained=False, weights=None, feature_store=None)
         self.env, self.state = (make_env(bank, config), some_states(config, make_env(bank, config)))
-        self.case, (self.encoder, self.cache) = (loop_case(config, self.env), features_of(config))
+        self.case, (self.encoder, self.cache) = (partial(loop_case, config, self.env), features_of(config))
         self.transitions = self.cache.hits = self.cache.misses = 0
 
     def __call__(self) -> tuple[int, float]: ...
