@@ -203,7 +203,7 @@ class FeatureCache:
     def __init__(self,
         width: int,  # D, numbers in a row
         limit_gb: float = 4.0,  # memory for rows, in gigabytes
-        store: "FeatureStore | None" = None,  # rows on disk, asked after the memory
+        store: Any = None,  # a `FeatureStore`, which is asked after the memory
     ):
         self.width, self.store, self.capacity = width, store, int(limit_gb * 1e9 / (2 * width))
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
