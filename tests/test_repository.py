@@ -200,6 +200,11 @@ def test_public_names_have_an_assertion(path):
     assert not untested, "no assertion in a cell that uses " + ", ".join(untested)
 
 @pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.name != "index.ipynb"], ids=lambda p: p.name)
+def test_first_cell_is_title_and_description(path):
+    "nbdev makes the page's title of it, and drops what else it says"
+    assert re.fullmatch(r"# [^\n]+\n+> [^\n]+", nbformat.read(path, 4).cells[0].source)
+
+@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.name != "index.ipynb"], ids=lambda p: p.name)
 def test_colab_installs_what_the_page_imports(path):
     sources = [c.source for c in read_nb(path).cells if c.cell_type == "code"]
     install, = [s for s in sources if "/content" in s]
