@@ -62,7 +62,8 @@ def test_a_store_changes_nothing(items, trained, tmp_path):
 
 @pytest.mark.parametrize("setting", [
     dict(agent="all_actions", gamma=0.0), dict(dueling=True, double_dqn=True), dict(arch="small_cnn", pretrained=False),
-    dict(arch="vit_tiny_patch16_224", pretrained=False, view_size=224), dict(arch="resnet18", pretrained=False),
+    dict(arch="resnet18", pretrained=False),
+    pytest.param(dict(arch="vit_tiny_patch16_224", pretrained=False, view_size=224), marks=pytest.mark.slow),
     dict(classifier_training="joint", epochs=1), dict(classifier_training="frozen", mixture=True),
     *(dict(reward=reward) for reward in PAPER_REWARDS)], ids=str)
 def test_ways_to_train(items, setting):

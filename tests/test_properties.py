@@ -537,12 +537,14 @@ def values_of(field):
 FIELD_VALUES = {name: values_of(field) for name, field in Config.__pydantic_fields__.items()}
 FIELD_VALUES["memory_limit_gb"] = st.none() | st.floats(0, exclude_min=True)
 FIELD_VALUES["reward"] = st.sampled_from(PAPER_REWARDS)
-TEXTS = ("arch", "weights", "device", "actions")
+TEXTS = ("arch", "device", "actions")
+PATHS = ("weights", "feature_store")  # or none
 
 @st.composite
 def configs(draw, text=st.text()):
     "Any valid configuration"
-    values = draw(st.fixed_dictionaries(FIELD_VALUES | dict.fromkeys(TEXTS, text) | dict(weights=st.none() | text)))
+    texts = dict.fromkeys(TEXTS, text) | dict.fromkeys(PATHS, st.none() | text)
+    values = draw(st.fixed_dictionaries(FIELD_VALUES | texts))
     if values["agent"] == "all_actions":
         values |= dict(gamma=0.0, reward=draw(st.sampled_from(["discrete_iou", "continuous_iou"])))
     if values["classifier_training"] == "joint":
@@ -561,7 +563,7 @@ def test_any_configuration_returns_from_its_file(tmp_path_factory, config):
 @given(configs(), configs(st.text("abcdefgh_0123456789./", min_size=1).filter(lambda text: text != "none")), seeds)
 @few
 def test_any_configuration_can_be_set(start, wanted, seed):
-    start = dataclasses.replace(start, weights=None, memory_limit_gb=None)  # `none` sets what was none before
+    start = dataclasses.replace(start, **dict.fromkeys((*PATHS, "memory_limit_gb")))  # `none` sets what was none before
     settings = [f" {k} = {'none' if v is None else v} " for k, v in dataclasses.asdict(wanted).items()]
     np.random.default_rng(seed).shuffle(settings)
     assert override(start, settings) == override(start, [",".join(settings)]) == wanted
