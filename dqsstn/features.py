@@ -6,7 +6,7 @@
 __all__ = ['HEADS', 'GRID', 'CHUNK', 'GPU_CHUNK', 'Layout', 'feature_layout', 'folded', 'Encoder', 'PooledHead', 'MapHead',
            'create_head', 'on_grid', 'view_keys', 'FeatureCache', 'FeatureStore', 'FeatureEnv']
 
-# %% ../nbs/03f_features.ipynb #e6923e0e
+# %% ../nbs/03f_features.ipynb #99ae4fa1
 import copy
 import hashlib
 import os
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import lmdb
 import timm
 import torch
+from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -30,7 +31,7 @@ from .backbones import Dueling, SmallCNN, create_net
 from .env import State, ViewEnv, render
 from .files import InputError, check_folder
 
-# %% ../nbs/03f_features.ipynb #fc665175
+# %% ../nbs/03f_features.ipynb #738e2828
 class Layout(NamedTuple):
     "What a row of features holds: pooled features, then a map, flattened"
     pooled: int
@@ -51,6 +52,7 @@ def _parts(net, views):
     final, (maps,) = net.forward_intermediates(views, indices=1, output_fmt="NCHW")
     return net.forward_head(final, pre_logits=True).flatten(1), maps
 
+# %% ../nbs/03f_features.ipynb #7f9b7b83
 @cache
 def feature_layout(
     arch: str,  # a name that `create_net` takes
@@ -75,7 +77,7 @@ def _splittable(net):
     twin.load_state_dict(net.state_dict(), assign=True)
     return twin
 
-# %% ../nbs/03f_features.ipynb #8557f30e
+# %% ../nbs/03f_features.ipynb #45bc5362
 def folded(
     net: nn.Module,  # in eval mode
     views: Tensor,  # (B, 3, H, W) to compare outputs on
@@ -92,6 +94,7 @@ def folded(
     same = all(torch.allclose(a, b, rtol=1e-3, atol=1e-3 * float(a.abs().max())) for a, b in zip(before, after))
     return faster if same else net
 
+# %% ../nbs/03f_features.ipynb #34e4f5cb
 def _digest(net):
     "A name for the weights but for those of the last layer"
     last = net.head if isinstance(net, SmallCNN) else net.get_classifier()
@@ -123,7 +126,7 @@ class Encoder(nn.Module):
             pooled, maps = _parts(self.net, views.contiguous(memory_format=torch.channels_last))
         return torch.cat([pooled.float(), maps.float().flatten(1)], 1)
 
-# %% ../nbs/03f_features.ipynb #77ef0f48
+# %% ../nbs/03f_features.ipynb #326a3a13
 class PooledHead(nn.Module):
     "Outputs from pooled features: what is there, wherever it is"
     def __init__(self,
@@ -140,6 +143,7 @@ class PooledHead(nn.Module):
         "Outputs (B, n_out) from rows (B, D)"
         return self.head(features[:, :self.pooled])
 
+# %% ../nbs/03f_features.ipynb #dd82bf34
 class MapHead(nn.Module):
     "Outputs from the feature map: what is where"
     def __init__(self,
@@ -164,6 +168,7 @@ class MapHead(nn.Module):
         pooled, *shape = self.layout
         return self.head(features[:, pooled:].unflatten(1, shape))
 
+# %% ../nbs/03f_features.ipynb #1d86a34f
 HEADS = dict(classifier=PooledHead, q_net=MapHead)
 
 def create_head(
@@ -197,7 +202,7 @@ def view_keys(
     windows = (theta.flatten(1) * GRID).round().to(torch.int32).cpu().numpy()
     return [bytes.fromhex(digest) + window.tobytes() for digest, window in zip(digests, windows)]
 
-# %% ../nbs/03f_features.ipynb #8c66f2b6
+# %% ../nbs/03f_features.ipynb #85e6c6fc
 class FeatureCache:
     "Rows of features in memory, and in a `FeatureStore` where there is one"
     def __init__(self,
@@ -226,41 +231,47 @@ class FeatureCache:
         "Forget all rows in memory"
         self.slots.clear()
 
-    def get(self,
-        keys: list[bytes],  # B views
-    ) -> tuple[Tensor, list[int]]:  # (B, D) bfloat16, and which of its rows are missing
-        "Known rows"
-        rows = torch.empty(len(keys), self.width, dtype=torch.bfloat16)
-        known = [i for i, key in enumerate(keys) if key in self.slots]
-        for i in known: self.slots.move_to_end(keys[i])
-        if known: rows[known] = self.rows[[self.slots[keys[i]] for i in known]]
-        missing = [i for i, key in enumerate(keys) if key not in self.slots]
-        if missing and self.store:
-            stored = self.store.get([keys[i] for i in missing])
-            for i in missing:
-                if keys[i] in stored: rows[i] = stored[keys[i]]
-            self._keep(stored)
-            missing = [i for i in missing if keys[i] not in stored]
-        self.hits, self.misses = self.hits + len(keys) - len(missing), self.misses + len(missing)
-        return rows, missing
+# %% ../nbs/03f_features.ipynb #ebcb89ef
+@patch
+def get(
+    self: FeatureCache,
+    keys: list[bytes],  # B views
+) -> tuple[Tensor, list[int]]:  # (B, D) bfloat16, and which of its rows are missing
+    "Known rows"
+    rows = torch.empty(len(keys), self.width, dtype=torch.bfloat16)
+    known = [i for i, key in enumerate(keys) if key in self.slots]
+    for i in known: self.slots.move_to_end(keys[i])
+    if known: rows[known] = self.rows[[self.slots[keys[i]] for i in known]]
+    missing = [i for i, key in enumerate(keys) if key not in self.slots]
+    if missing and self.store:
+        stored = self.store.read([keys[i] for i in missing])
+        for i in missing:
+            if keys[i] in stored: rows[i] = stored[keys[i]]
+        self._keep(stored)
+        missing = [i for i in missing if keys[i] not in stored]
+    self.hits, self.misses = self.hits + len(keys) - len(missing), self.misses + len(missing)
+    return rows, missing
 
-    def put(self,
-        keys: list[bytes],  # new views
-        rows: Tensor,  # (B, D) bfloat16
-    ):
-        "Remember rows"
-        new = dict(zip(keys, rows))
-        self._keep(new)
-        if self.store: self.store.put(new)
+@patch
+def put(
+    self: FeatureCache,
+    keys: list[bytes],  # new views
+    rows: Tensor,  # (B, D) bfloat16
+):
+    "Remember rows"
+    new = dict(zip(keys, rows))
+    self._keep(new)
+    if self.store: self.store.write(new)
 
-    def _keep(self, new):
-        "Into memory, in the place of the rows that were not used for the longest time"
-        for key, row in new.items():
-            slot = len(self.slots) if len(self.slots) < self.capacity else self.slots.popitem(last=False)[1]
-            self.slots[key] = slot
-            self.rows[slot] = row
+@patch
+def _keep(self: FeatureCache, new):
+    "Into memory, in the place of the rows that were not used for the longest time"
+    for key, row in new.items():
+        slot = len(self.slots) if len(self.slots) < self.capacity else self.slots.popitem(last=False)[1]
+        self.slots[key] = slot
+        self.rows[slot] = row
 
-# %% ../nbs/03f_features.ipynb #0e3b8239
+# %% ../nbs/03f_features.ipynb #23e98741
 class FeatureStore:
     "Rows of features on disk, for several processes"
     def __init__(self,
@@ -293,33 +304,39 @@ class FeatureStore:
             raise InputError(f"{self.name}: not a store of features, or damaged ({e}); "
                              "delete the folder, its features are computed again") from e
 
-    def get(self,
-        keys: list[bytes],  # views
-    ) -> dict[bytes, Tensor]:  # (D,) bfloat16 of those that are there
-        "Stored rows"
-        with self._refusing(), self.env.begin(buffers=True) as transaction:
-            found = {key: transaction.get(key) for key in keys}
-            return {key: self._row(value) for key, value in found.items() if value is not None}
+# %% ../nbs/03f_features.ipynb #50a3b041
+@patch
+def read(
+    self: FeatureStore,
+    keys: list[bytes],  # views
+) -> dict[bytes, Tensor]:  # (D,) bfloat16 of those that are there
+    "Stored rows"
+    with self._refusing(), self.env.begin(buffers=True) as transaction:
+        found = {key: transaction.get(key) for key in keys}
+        return {key: self._row(value) for key, value in found.items() if value is not None}
 
-    def _row(self, value):
-        row = bytearray(value[4:])
-        if len(row) != 2 * self.width or zlib.crc32(row).to_bytes(4, "little") != bytes(value[:4]):
-            raise InputError(f"{self.name}: a row of features is damaged; delete the folder, "
-                             "its features are computed again")
-        return torch.frombuffer(row, dtype=torch.bfloat16)
+@patch
+def _row(self: FeatureStore, value):
+    row = bytearray(value[4:])
+    if len(row) != 2 * self.width or zlib.crc32(row).to_bytes(4, "little") != bytes(value[:4]):
+        raise InputError(f"{self.name}: a row of features is damaged; delete the folder, "
+                         "its features are computed again")
+    return torch.frombuffer(row, dtype=torch.bfloat16)
 
-    def put(self,
-        rows: dict[bytes, Tensor],  # (D,) bfloat16 by view
-    ):
-        "Store rows"
-        if self.full: return
-        raw = {key: row.contiguous().view(torch.uint8).numpy().tobytes() for key, row in rows.items()}
-        try:
-            with self.env.begin(write=True) as transaction:
-                for key, row in raw.items(): transaction.put(key, zlib.crc32(row).to_bytes(4, "little") + row)
-        except (lmdb.MapFullError, lmdb.DiskError): self.full = True
+@patch
+def write(
+    self: FeatureStore,
+    rows: dict[bytes, Tensor],  # (D,) bfloat16 by view
+):
+    "Store rows"
+    if self.full: return
+    raw = {key: row.contiguous().view(torch.uint8).numpy().tobytes() for key, row in rows.items()}
+    try:
+        with self.env.begin(write=True) as transaction:
+            for key, row in raw.items(): transaction.put(key, zlib.crc32(row).to_bytes(4, "little") + row)
+    except (lmdb.MapFullError, lmdb.DiskError): self.full = True
 
-# %% ../nbs/03f_features.ipynb #7055ec0a
+# %% ../nbs/03f_features.ipynb #bd7718c5
 CHUNK = 8  # views that are encoded at once on a CPU
 GPU_CHUNK = 64
 
@@ -352,18 +369,21 @@ class FeatureEnv(ViewEnv):
             rows[missing] = new[[of[keys[i]] for i in missing]]
         return rows.to(self.device, torch.float32)
 
-    def encode(self,
-        encoder: Encoder,  # frozen
-        index: Tensor,  # (n,) photos
-        theta: Tensor,  # (n, 2, 3) windows
-    ) -> Tensor:  # (n, D) bfloat16, on the CPU
-        "Rows of views, without a cache"
-        size = CHUNK if self.device.type == "cpu" else GPU_CHUNK
-        parts = list(zip(index.split(size), theta.split(size)))
-        def encode(part):
-            index, theta = (torch.cat([x, x[-1:].expand(size - len(x), *x.shape[1:])]) for x in part)
-            with torch.inference_mode():
-                views = render(self.bank.gather(index), theta, self.view_size, self.mean, self.std)
-                return encoder(views)[:len(part[0])].to("cpu", torch.bfloat16)
-        if self.device.type != "cpu": return torch.cat([encode(part) for part in parts])
-        return torch.cat(list(_threads(os.getpid(), torch.get_num_threads()).map(encode, parts)))
+# %% ../nbs/03f_features.ipynb #0e0f05be
+@patch
+def encode(
+    self: FeatureEnv,
+    encoder: Encoder,  # frozen
+    index: Tensor,  # (n,) photos
+    theta: Tensor,  # (n, 2, 3) windows
+) -> Tensor:  # (n, D) bfloat16, on the CPU
+    "Rows of views, without a cache"
+    size = CHUNK if self.device.type == "cpu" else GPU_CHUNK
+    parts = list(zip(index.split(size), theta.split(size)))
+    def rows_of(part):
+        index, theta = (torch.cat([x, x[-1:].expand(size - len(x), *x.shape[1:])]) for x in part)
+        with torch.inference_mode():
+            views = render(self.bank.gather(index), theta, self.view_size, self.mean, self.std)
+            return encoder(views)[:len(part[0])].to("cpu", torch.bfloat16)
+    if self.device.type != "cpu": return torch.cat([rows_of(part) for part in parts])
+    return torch.cat(list(_threads(os.getpid(), torch.get_num_threads()).map(rows_of, parts)))

@@ -126,8 +126,8 @@ from dqsstn.features import FeatureStore
 store, start = FeatureStore(sys.argv[1], 50, "test"), int(sys.argv[2])
 for first in range(start, start + 300, 10):
     rows = {str(key).encode(): torch.full((50,), key, dtype=torch.bfloat16) for key in range(first, first + 10)}
-    store.put(rows)
-    assert len(store.get(list(rows))) == 10
+    store.write(rows)
+    assert len(store.read(list(rows))) == 10
 """
 
 def test_two_processes_write_one_store(tmp_path):
@@ -135,7 +135,7 @@ def test_two_processes_write_one_store(tmp_path):
     starts = ("0", "150")
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, tmp_path/"store", start], cwd=ROOT) for start in starts]
     assert [writer.wait() for writer in writers] == [0, 0]
-    found = FeatureStore(tmp_path/"store", 50, "test").get([str(key).encode() for key in range(450)])
+    found = FeatureStore(tmp_path/"store", 50, "test").read([str(key).encode() for key in range(450)])
     assert len(found) == 450
     for key, row in found.items(): assert torch.equal(row, torch.full((50,), int(key), dtype=torch.bfloat16))
 
@@ -149,9 +149,9 @@ def test_damaged_row(tmp_path):
     assert row in content
     file.write_bytes(content.replace(row, row[:-2] + b"xx"))
     with pytest.raises(InputError, match="a row of features is damaged; delete the folder"):
-        FeatureStore(tmp_path/"store", 50, "test").get([b"view"])
+        FeatureStore(tmp_path/"store", 50, "test").read([b"view"])
     shutil.rmtree(tmp_path/"store")
-    assert FeatureStore(tmp_path/"store", 50, "test").get([b"view"]) == {}
+    assert FeatureStore(tmp_path/"store", 50, "test").read([b"view"]) == {}
 
 HEADS = "--set arch=tf_efficientnet_lite0,trained=head,pretrained=true,view_size=32"
 
