@@ -347,21 +347,37 @@ def _evaluate(
     if str(json_file) != "-": _report(results)
 
 # %% ../nbs/07c_cli_runs.ipynb #fa1d20e2
-def _predict_run(run, images):
-    "What a run folder says of photos, and how to draw the episodes of some of them"
+def _run_of(path, device="auto"):
+    "A run folder, or without one the model that ships"
     load_library()
+    from dqsstn.pretrained import load_pretrained
+    from dqsstn.runs import load_run
+    return load_run(path, device) if path else load_pretrained(device)
+
+def _predict_run(run, images):
+    "What a run says of photos, how to draw the episodes of some of them, and where the run comes from"
+    trained = _run_of(run)
     from dqsstn.pictures import filmstrip
-    from dqsstn.runs import load_run, predict
-    trained = load_run(run)
+    from dqsstn.runs import predict
     predictions, env, episode = predict(trained, images)
-    return predictions, partial(filmstrip, env, episode, trained.classifiers["agent"])
+    return predictions, partial(filmstrip, env, episode, trained.classifiers["agent"]), trained.provenance
 
 def _predict_onnx(file, images):
     "What an ONNX file says of them"
     load_library()
     from dqsstn import deploy
-    found = deploy.predict_onnx(deploy.load_onnx(file), images)
-    return found[0], partial(deploy.onnx_filmstrip, *found)
+    model = deploy.load_onnx(file)
+    found = deploy.predict_onnx(model, images)
+    return found[0], partial(deploy.onnx_filmstrip, *found), model.provenance
+
+def _run_and_images(paths):
+    "The first path if it is a run, and the photos"
+    from PIL import Image
+    first, *others = paths
+    photo = first.is_file() or first.suffix.lower() in Image.registered_extensions()
+    if first.suffix != ".onnx" and (photo or not (others or first.is_dir())): return None, paths
+    if not others: raise InputError(f"{first}: is a run; name photos after it")
+    return first, others
 
 # %% ../nbs/07c_cli_runs.ipynb #600cfaca
 def _filmstrip_names(images):
@@ -383,39 +399,48 @@ def _save_filmstrips(draw, images, predictions, folder):
 def _answer(seen): return f"{seen['label']} {seen['probability']:.2f}"
 
 def _prediction_row(prediction):
-    "One row of the table of predictions"
+    "One row of the table of predictions, its answer first"
     steps = [f"{action} ×{len(list(same))}" for action, same in groupby(prediction["actions"])]
-    return {"whole photo": _answer(prediction["whole_image"]), "final view": _answer(prediction["final_view"]),
+    return {"answer": _answer(prediction[prediction["answer"]]), "whole photo": _answer(prediction["whole_image"]),
+            "final view": _answer(prediction["final_view"]),
             "window": " ".join(f"{v:.0f}" for v in prediction["window"]), "actions": ", ".join(steps)}
 
 # %% ../nbs/07c_cli_runs.ipynb #00217f54
 @app.command("predict")
 def _predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a file of `dqsstn export`.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos, in any format.")],
+    paths: Annotated[list[Path], typer.Argument(
+        metavar="[RUN] IMAGE...", help="A run folder or a file of `dqsstn export`, then photos in any format. "
+        "Without a run: the model that comes with dqsstn.")],
     filmstrip: Annotated[Path | None, typer.Option(
         metavar="DIR", help="Draw the steps of each episode into this folder.")] = None,
     json_file: JsonFile = None,
 ):
     """Say what photos show, before and after the agent has looked closer, and where it looked.
 
-    Example: [bold]dqsstn predict runs/tuned-0 holiday.jpg --filmstrip strips --json -[/bold]
+    Example: [bold]dqsstn predict holiday.jpg[/bold];
+    [bold]dqsstn predict runs/tuned-0 holiday.jpg --filmstrip strips --json -[/bold]
     """
     check_file(json_file)
     if filmstrip: check_folder(filmstrip)
-    predictions, draw = _predict_onnx(run, images) if run.suffix == ".onnx" else _predict_run(run, images)
+    run, images = _run_and_images(paths)
+    from_file = run is not None and run.suffix == ".onnx"
+    predictions, draw, about = _predict_onnx(run, images) if from_file else _predict_run(run, images)
     if filmstrip: _save_filmstrips(draw, images, predictions, filmstrip)
     write_json(predictions, json_file)
     if str(json_file) == "-": return
     import pandas as pd
     rows = {prediction["image"]: _prediction_row(prediction) for prediction in predictions}
     print_table(pd.DataFrame.from_dict(rows, orient="index"), None, "photo")
+    by, top1 = predictions[0]["answer"].replace("_", " "), about.get("validation_top1", {})
+    measured = ", ".join(f"{name.replace('_', ' ')} {value:.1f} %" for name, value in top1.items())
+    typer.echo(f"answer: by {by}" + (f"; on validation photos: {measured}" if measured else ""))
 
 # %% ../nbs/07c_cli_runs.ipynb #7edf3c34
 @app.command("export")
 def _export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     onnx: Annotated[Path, typer.Option(metavar="FILE", help="The ONNX file to write; its name ends in .onnx.")],
+    run: Annotated[Path | None, typer.Argument(
+        metavar="RUN", help="A run folder. Default: the model that comes with dqsstn.")] = None,
     json_file: JsonFile = None,
 ):
     """Write the classifiers and the agent's whole episode as an ONNX file that gives PyTorch's numbers.
@@ -426,10 +451,9 @@ def _export(
     check_file(json_file)
     check_file(onnx, "--onnx")
     if onnx.suffix != ".onnx": raise InputError(f"--onnx {onnx}: name a file that ends in .onnx")
-    load_library()
+    trained = _run_of(run, "cpu")
     from dqsstn import deploy
-    from dqsstn.runs import load_run
-    report = deploy.export_onnx(load_run(run, device="cpu"), onnx)
+    report = deploy.export_onnx(trained, onnx)
     write_json(report, json_file)
     if str(json_file) == "-": return
     largest = max(report["differences"].values())

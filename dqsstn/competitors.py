@@ -442,7 +442,7 @@ def latencies(
 # %% ../nbs/05a_competitors.ipynb #755fa32b
 AGAINST = ("baseline", "discrete_iou")
 COLUMNS = {
-    "Top-1": "top1", "Top-1, both views": "top1_both_views", "Top-1, IoU < 0.2": "small_top1", "IoU after": "iou_after"}
+    "Top-1": "top1", "Top-1, averaged": "top1_both_views", "Top-1, IoU < 0.2": "small_top1", "IoU after": "iou_after"}
 
 def _why_line(rows, name) -> dict:  # a row of the table
     part = rows[rows.name == name].set_index("seed")

@@ -125,7 +125,7 @@ class Config(AgentConfig):
     cache_gb: Rate = 4.0  # memory for features of a frozen backbone; the least recently used are forgotten
     feature_store: str | None = None  # folder through which training runs share features
     mixture: bool = True  # also train one classifier on the views of all policies together
-    precision: Literal["fp32", "bf16"] = "fp32"  # of the forward and backward passes
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"  # of all passes; `auto`: a frozen backbone's alone, as is fast
     compile: bool = False  # compile the networks with torch.compile: a minute or more once, then faster on a GPU
     device: str = "auto"  # `cpu`, `cuda`, `cuda:1`; `auto` takes a GPU where there is one
     seed: Count = 0  # of every random number of the run
@@ -216,11 +216,11 @@ def override(
 CONFIGS = dict(
     paper=Config(),
     tuned=Config(
-        source_size=96, view_size=96, arch="tf_efficientnet_lite0",
-        agent="all_actions", gamma=0.0, lr=3e-4, optimizer="adamw", schedule="cosine", epochs=1, batch_size=16,
-        capacity=20_000, eps_decay=6_000.0, grad_clip=10.0,
-        classifier_training="after", pretrain_epochs=3, classifier_epochs=1, whole_share=0.5,
-        classifier_lr=3e-4, classifier_schedule="one_cycle"),
+        flip=False, move_px=12.0, arch="tf_efficientnet_lite0", trained="head", dropout=0.3,
+        agent="all_actions", gamma=0.0, lr=1e-3, optimizer="adamw", schedule="cosine", epochs=1, updates_per_step=6,
+        capacity=20_000, eps_decay=6_000.0, double_dqn=True, grad_clip=10.0,
+        classifier_training="after", pretrain_epochs=30, classifier_epochs=30, whole_share=0.5,
+        classifier_lr=3e-3, classifier_schedule="one_cycle", precision="auto"),
     demo=Config(
         source_size=128, view_size=64, flip=False, jitter=0.1, move_px=12.0, arch="small_cnn", pretrained=False,
         gamma=0.5, lr=1e-3, optimizer="adamw", schedule="cosine", epochs=2,

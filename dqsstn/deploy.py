@@ -30,10 +30,10 @@ from .hub import shareable
 from .learner import encoder_of, make_env
 from .pictures import draw_episodes
 from .policies import Episode
-from .runs import Run, actions_of, predictions
+from .runs import ANSWERS, Run, actions_of, predictions
 
 # %% ../nbs/13_deploy.ipynb #2777d8af
-OUTPUTS = ("p_whole", "p_final", "thetas", "actions", "q_values")
+OUTPUTS = (*ANSWERS, "thetas", "actions", "q_values")
 
 class WholeEpisode(nn.Module):
     "Photos in; probabilities, windows, actions and Q-values out"
@@ -43,7 +43,8 @@ class WholeEpisode(nn.Module):
         super().__init__()
         config, (mean, std) = run.config, normalization(run.config.arch)
         self.q_net, self.baseline, self.classifier = run.q_net, run.classifiers["baseline"], run.classifiers["agent"]
-        self.encoder = encoder_of(config) if config.trained == "head" else nn.Identity()
+        full = dataclasses.replace(config, precision="fp32")
+        self.encoder = encoder_of(full) if config.trained == "head" else nn.Identity()
         self.horizon, self.source_size, self.view_size = config.horizon, config.source_size, config.view_size
         for name, values in dict(matrices=actions_of(run).matrices, mean=mean, std=std).items():
             self.register_buffer(name, torch.as_tensor(values))
@@ -62,8 +63,13 @@ class WholeEpisode(nn.Module):
             actions.append(q_values[-1].argmax(1))
             thetas.append(compose(thetas[-1], self.matrices[actions[-1]]))
             view = self.view(source, thetas[-1])
-        p_whole, p_final = self.baseline(whole).softmax(1), self.classifier(view).softmax(1)
-        return p_whole, p_final, torch.stack(thetas, 1), torch.stack(actions, 1), torch.stack(q_values, 1)
+        episode = torch.stack(thetas, 1), torch.stack(actions, 1), torch.stack(q_values, 1)
+        return *self.said(whole, view), *episode
+
+    def said(self, whole, view):
+        "The three `ANSWERS`"
+        final = self.classifier(view).softmax(1)
+        return self.baseline(whole).softmax(1), final, (self.classifier(whole).softmax(1) + final) / 2
 
 # %% ../nbs/13_deploy.ipynb #97f542c5
 def onnx_bytes(
@@ -112,10 +118,10 @@ def differences(
     "How far each output is from the networks' at the windows of the file; absolute below 1, relative above"
     views = [episode.view(source, theta) for theta in found["thetas"].unbind(1)]
     follow = compose(found["thetas"][:, :-1], episode.matrices[found["actions"]])
-    expected = dict(p_whole=episode.baseline(views[0]).softmax(1), p_final=episode.classifier(views[-1]).softmax(1),
-                    thetas=torch.cat([identity_theta(len(source))[:, None], follow], 1),
-                    actions=found["q_values"].argmax(2),
-                    q_values=torch.stack([episode.q_net(view) for view in views[:-1]], 1))
+    expected = dict(zip(OUTPUTS, episode.said(views[0], views[-1])))
+    expected |= dict(thetas=torch.cat([identity_theta(len(source))[:, None], follow], 1),
+                     actions=found["q_values"].argmax(2),
+                     q_values=torch.stack([episode.q_net(view) for view in views[:-1]], 1))
     relative = {name: (found[name] - x).abs() / x.abs().clamp(min=1) for name, x in expected.items()}
     return {name: float(value.max()) for name, value in relative.items()}
 
@@ -173,7 +179,7 @@ def _about(run):
     config = dataclasses.replace(run.config, precision="fp32", compile=False, weights=None)
     actions = actions_of(run)
     return dict(version=dqsstn.__version__, classes=run.classes, actions=actions.names,
-                matrices=actions.matrices.tolist(), config=dataclasses.asdict(config),
+                matrices=actions.matrices.tolist(), config=dataclasses.asdict(config), answer=run.answer,
                 provenance=shareable(run).provenance)
 
 # %% ../nbs/13_deploy.ipynb #2cf70010
@@ -184,6 +190,7 @@ class OnnxRun(NamedTuple):
     classes: tuple  # names
     provenance: dict
     actions: ActionSet  # in the order of the Q-values
+    answer: str  # one of `dqsstn.runs.ANSWERS`: the best on validation photos
 
 def load_onnx(
     path: str | Path,  # file that `export_onnx` wrote
@@ -202,7 +209,8 @@ def load_onnx(
         if source.shape[1:] != [3, size, size]: raise ValueError
         if [output.name for output in session.get_outputs()] != list(OUTPUTS): raise ValueError
         actions = ActionSet(tuple(about["actions"]), torch.tensor(about["matrices"]))
-        return OnnxRun(session, config, tuple(about["classes"]), dict(about["provenance"]), actions)
+        if about["answer"] not in ANSWERS: raise ValueError
+        return OnnxRun(session, config, tuple(about["classes"]), dict(about["provenance"]), actions, about["answer"])
     except InputError: raise
     except (KeyError, TypeError, ValueError):
         wrong = "an ONNX file, but not one that `dqsstn export` wrote"
@@ -219,9 +227,10 @@ def predict_onnx(
     env = make_env(bank, model.config, model.actions)
     index = torch.arange(len(paths))
     parts = [run_onnx(model.session, bank.gather(part)) for part in index.split(batch_size)]
-    p_whole, p_final, thetas, actions, _ = (torch.cat(values) for values in zip(*(part.values() for part in parts)))
+    *said, thetas, actions, _ = (torch.cat(values) for values in zip(*(part.values() for part in parts)))
     episode = Episode(index, actions, thetas, torch.full(thetas.shape[:2], torch.nan))
-    return predictions(env, episode, p_whole, p_final, model.classes, model.config), env, episode
+    said = dict(zip(ANSWERS, said))
+    return predictions(env, episode, said, model.answer, model.classes, model.config), env, episode
 
 def onnx_filmstrip(
     found: list[dict],  # from `predict_onnx`

@@ -53,7 +53,8 @@ def _bin_means(photos):
     bins = []
     for b in range(5):
         part = photos[groups == b]
-        values = {k: 100 * float(part[k].mean()) if len(part) else None for k in ("top1", "iou_before", "iou_after")}
+        columns = ("top1", "top1_both_views", "iou_before", "iou_after")
+        values = {k: 100 * float(part[k].mean()) if len(part) else None for k in columns}
         bins.append(dict(low=IOU_BINS[b], high=IOU_BINS[b + 1], n=len(part)) | values)
     return bins
 
@@ -179,7 +180,8 @@ def _array(items, **limits): return dict(type="array", items=items, **limits)
 _text, _number, _count = dict(type="string"), dict(type="number"), dict(type="number", minimum=0)
 _percent = dict(type=["number", "null"], minimum=0, maximum=100)
 _share = dict(type=["number", "null"])  # of the oracle's gain: below 0 if IoU is lost, above 100 if it beats the oracle
-_bin = _object(low=_number, high=_number, n=_count, top1=_percent, iou_before=_percent, iou_after=_percent)
+_bin = _object(low=_number, high=_number, n=_count, top1=_percent, top1_both_views=_percent, iou_before=_percent,
+               iou_after=_percent)
 _numbers = dict(
     top1=_percent, top2=_percent, any=_percent, top1_both_views=_percent, iou_before=_percent, iou_after=_percent,
     oracle_share=_share, won=_number, lost=_number, bins=_array(_bin, minItems=5, maxItems=5))
@@ -206,7 +208,8 @@ def result_rows(
     def row(policy, seed, numbers):
         small = numbers["bins"][0]
         return about | dict(policy=policy, seed=seed) | {k: numbers[k] for k in columns} | dict(
-            small_n=small["n"], small_top1=small["top1"], command=command)
+            small_n=small["n"], small_top1=small["top1"], small_top1_both_views=small["top1_both_views"],
+            command=command)
     return pd.DataFrame([row(policy, seed, numbers) for policy, parts in results["policies"].items()
                          for seed, numbers in zip(results["seeds"], parts["per_seed"])])
 
@@ -225,10 +228,11 @@ def policy_table(
 ) -> pd.DataFrame:  # one row per policy, text "mean ± half-width"
     "The table of a comparison: mean and 95 % interval over the seeds"
     names = dict(
-        top1="Top-1", top2="Top-2", any="Any", top1_both_views="Top-1, both views", small_top1="Top-1, IoU < 0.2",
+        top1="Top-1", top2="Top-2", any="Any", top1_both_views="Top-1, averaged", small_top1="Top-1, IoU < 0.2",
+        small_top1_both_views="averaged, IoU < 0.2",
         iou_before="IoU before", iou_after="IoU after", oracle_share="of oracle's gain")
     def column(k): return {p: plus_minus(rows[rows.policy == p][k]) for p in POLICIES}
-    return pd.DataFrame({title: column(k) for k, title in names.items()})
+    return pd.DataFrame({title: column(k) for k, title in names.items() if k in rows})  # older tables lack one
 
 # %% ../nbs/04c_evaluate.ipynb #c7ea431c
 def markdown_table(

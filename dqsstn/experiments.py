@@ -310,7 +310,7 @@ def do_job(
     row |= dict(
         n_images=len(photos), small_n=int(small.sum()), small_top1=100 * photos.top1[small].mean(),
         correct=to_hex(photos.top1), both_correct=to_hex(photos.top1_both_views),
-        small_correct=to_hex(photos.top1[small]),
+        small_correct=to_hex(photos.top1[small]), small_both_correct=to_hex(photos.top1_both_views[small]),
         details=json.dumps(count_details(env, photos, tested.actions)), key=job_key(job))
     about = provenance(config, lab.items("fit", job.seed), lab.fingerprint(job.seed))
     row |= {k: about[k] for k in ("results_version", "commit", "fingerprint", "version", "python", "torch", "device")}
@@ -324,7 +324,7 @@ def read_rows(
     "A table of results"
     path = Path(path)
     if not path.is_file(): return pd.DataFrame(columns=["name", "seed", "key", "fingerprint", "results_version"])
-    texts = ("correct", "both_correct", "small_correct", "key", "fingerprint", "results_version")
+    texts = ("correct", "both_correct", "small_correct", "small_both_correct", "key", "fingerprint", "results_version")
     as_text = dict.fromkeys(texts, str)  # which look like numbers now and then
     empty = dict(level=[""], small_top1=[""])
     rows = pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=empty)

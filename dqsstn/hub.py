@@ -286,7 +286,7 @@ def policy_results(
             "Top-1, %": shares(of, n),
             "− baseline, points": _difference(of["won"], of["lost"], n) if other else "",
             "won / lost": f"{of['won']} / {of['lost']}" if other else "",
-            "Top-1 of both views, %": f"{of['top1_both_views']:.1f}",
+            "Top-1, averaged, %": f"{of['top1_both_views']:.1f}",
             "IoU of the window, %": f"{of['iou_after']:.1f}",
         }
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -312,7 +312,7 @@ def compared_text(
 ) -> str:  # Markdown
     "What a study has measured, with controls and bounds, and on what"
     labels = {name: label for name, label in TABLE1.items() if name in set(rows.name)}
-    columns = {"Top-1, here": "Top-1", "Top-1, both views": "Top-1, both views", "IoU after": "IoU of the window",
+    columns = {"Top-1, here": "Top-1", "Top-1, averaged": "Top-1, averaged", "IoU after": "IoU of the window",
                "Top-1 difference": "Top-1 − baseline"}
     table = comparison_table(rows, labels, {})[list(columns)].rename(columns=columns)
     return f"{markdown_table(table)}\n\n{caption(rows)}"
@@ -435,12 +435,12 @@ def run_training(
 def eval_results(
     results: dict | None,  # of a run
 ) -> list[EvalResult] | None:  # as shares of 1
-    "The agent's Top-1 as metadata, on its final view and as the mean of both views"
+    "The agent's Top-1 as metadata, on its final view and averaged with the whole image"
     if results is None: return None
     agent, data = results["policies"]["agent"], results["data"]
     where = dict(task_type="image-classification", dataset_type=re.sub(r"\W+", "-", data.lower()), dataset_name=data,
                  dataset_split=results["split"])
-    names = dict(top1="Top-1 on the agent's final view", top1_both_views="Top-1, mean of both views")
+    names = dict(top1="Top-1 on the agent's final view", top1_both_views="Top-1, averaged with the whole image")
     return [EvalResult(metric_type="accuracy", metric_name=name, metric_value=round(agent[key] / 100, 6), **where)
             for key, name in names.items()]
 

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TORCH_OPTIMIZERS', 'generator', 'seeded', 'choose_device', 'keep_memory', 'peak_host_mb', 'in_parts', 'optimizer',
-           'new_net', 'make_env', 'encoder_of', 'features_of', 'check_networks', 'cache_report', 'make_bank',
-           'SharedLoader', 'quiet', 'ProgressBar', 'BF16', 'precision_callbacks', 'compiled', 'can_compile',
-           'NotFinite', 'StopOnNaN', 'LossOnDevice']
+           'new_net', 'make_env', 'encoder_precision', 'encoder_of', 'features_of', 'check_networks', 'cache_report',
+           'make_bank', 'SharedLoader', 'quiet', 'ProgressBar', 'BF16', 'precision_callbacks', 'compiled',
+           'can_compile', 'NotFinite', 'StopOnNaN', 'LossOnDevice']
 
 # %% ../nbs/03c_learner.ipynb #312ffa8b
 import ctypes
@@ -130,13 +130,22 @@ def make_env(
     return kind(bank, actions, config.horizon, config.view_size, config.overlap, mean, std)
 
 # %% ../nbs/03c_learner.ipynb #a7c10e5e
+def encoder_precision(
+    config: Config,  # precision, device
+) -> str:  # fp32 or bf16
+    "In what a frozen backbone computes; `auto` is bf16 where the processor has instructions for it"
+    if config.precision != "auto": return config.precision
+    on_gpu = choose_device(config.device).type == "cuda"
+    fast = torch.cuda.is_bf16_supported() if on_gpu else torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if fast else "fp32"
+
 def encoder_of(
     config: Config,  # arch, weights, view_size, precision, device
 ) -> Encoder:  # the same one for the same fields
     "The frozen backbone; without ImageNet weights and without a file it is random, by the seed"
     random = not (config.pretrained or config.weights)
     return _encoder(choose_device(config.device), config.seed if random else 0, config.arch, config.pretrained,
-                    config.weights, config.view_size, config.precision)
+                    config.weights, config.view_size, encoder_precision(config))
 
 @lru_cache(maxsize=2)
 def _encoder(device, seed, arch, pretrained, weights, view_size, precision):
@@ -150,7 +159,7 @@ def features_of(
     "The frozen backbone, and the features that it has computed"
     encoder, device = encoder_of(config), choose_device(config.device).type
     machine = torch.backends.cpu.get_cpu_capability() if device == "cpu" else torch.cuda.get_device_name()
-    about = (f"{config.arch} {encoder.digest} {config.view_size} px {config.precision}, "
+    about = (f"{config.arch} {encoder.digest} {config.view_size} px {encoder.precision}, "
              f"torch {torch.__version__}, {machine}")
     return encoder, _feature_cache(os.getpid(), about, encoder.layout.size, config.cache_gb, config.feature_store)
 

@@ -49,11 +49,12 @@ def from_hex(
 def masks(
     rows: pd.DataFrame,  # from `read_rows`
     name: str,  # of a job
-    column: str = "correct",  # correct, both_correct or small_correct
+    column: str = "correct",  # correct, both_correct, small_correct or small_both_correct
 ) -> dict:  # seed → (fingerprint of the photos, (N,) bool)
     "Which photos a classifier got right"
-    n = "small_n" if column == "small_correct" else "n_images"
-    mine = rows[rows.name == name].itertuples()
+    n = "small_n" if column.startswith("small") else "n_images"
+    if column not in rows: return {}  # an older table
+    mine = [r for r in rows[rows.name == name].itertuples() if getattr(r, column) or not getattr(r, n)]
     return {r.seed: (r.fingerprint, from_hex(getattr(r, column), int(getattr(r, n)))) for r in mine}
 
 def bootstrap(
@@ -91,7 +92,7 @@ def compare(
     rows: pd.DataFrame,  # from `read_rows`
     name: str,  # A
     other: str = "baseline",  # B
-    column: str = "correct",  # Top-1; `both_correct`: of both views' mean; `small_correct`: under 20 % of the photo
+    column: str = "correct",  # Top-1; `both_correct`: of both views' mean; `small_…`: objects under 20 % of the photo
     other_column: str | None = None,  # of B, if it is another
 ) -> Difference | None:  # None where no seed has both
     "Two classifiers on the same photos"

@@ -24,7 +24,7 @@ from dqsstn.deploy import (
 )
 from dqsstn.backbones import create_net
 from dqsstn.learner import make_env
-from dqsstn.runs import Run, load_run, predict
+from dqsstn.runs import ANSWERS, Run, load_run, predict
 
 class Standardized(nn.Module):
     "A network of random weights, whose outputs over views have mean 0 and deviation 1: its best action changes"
@@ -60,7 +60,7 @@ def agree(one, other):
     "Whether two predictions are the same, but for the last digit of a probability"
     for a, b in zip(one, other, strict=True):
         assert {k: a[k] for k in ("image", "window", "actions")} == {k: b[k] for k in ("image", "window", "actions")}
-        for seen in ("whole_image", "final_view"):
+        for seen in ANSWERS:
             assert a[seen]["label"] == b[seen]["label"]
             assert a[seen]["probability"] == pytest.approx(b[seen]["probability"], abs=1.01e-4)
 
@@ -125,13 +125,13 @@ from PIL import Image
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 about = json.loads(session.get_modelmeta().custom_metadata_map["dqsstn"])
 photo = Image.open(sys.argv[2]).convert("RGB").resize((about["config"]["source_size"],) * 2, Image.Resampling.BILINEAR)
-p, actions = session.run(["p_final", "actions"], {"source": np.asarray(photo).transpose(2, 0, 1)[None]})
+p, actions = session.run([about["answer"], "actions"], {"source": np.asarray(photo).transpose(2, 0, 1)[None]})
 print(json.dumps([about["classes"][p[0].argmax()], [about["actions"][a] for a in actions[0]]]))
 """
     words = [sys.executable, "-c", program, str(exported[0]), photos[0]]
     out = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     found = predict(load_run(run, "cpu"), photos[:1])[0][0]
-    assert json.loads(out) == [found["final_view"]["label"], found["actions"]]
+    assert json.loads(out) == [found[found["answer"]]["label"], found["actions"]]
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.9, 0.999])
 def test_truncated_file_is_refused(exported, folder, share):
@@ -194,7 +194,7 @@ class Spoilt:
         return [self.changes.get(name, lambda x: x)(value) for name, value in values.items()]
 
 @pytest.mark.parametrize("name, change", {
-    "p_whole": lambda p: p + np.float32(2e-4), "p_final": lambda p: p * np.float32("nan"),
+    "whole_image": lambda p: p + np.float32(2e-4), "average": lambda p: p * np.float32("nan"),
     "q_values": lambda q: q * 1.001 + 1e-3,
     "thetas": lambda theta: theta + np.float32(1e-3), "actions": lambda a: (a + 1) % 6}.items())
 def test_file_that_differs_is_not_written(run, exported, folder, monkeypatch, name, change):
