@@ -12,7 +12,7 @@ ENV := $(if $(filter file,$(origin PY)),$(VENV)/.development)
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "%-12s%s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.library  ## the main job on the built-in sample, into demo-run/ (an earlier one is replaced)
+demo: $(VENV)/.library  ## the main job on the built-in sample, into demo-run/ (an earlier one is replaced); then a photo
 	rm -rf demo-run
 	$(VENV)/bin/dqsstn demo --out demo-run
 
@@ -53,6 +53,7 @@ $(VENV)/bin/python:
 	$$found -m venv $(VENV) || { rm -rf $(VENV); exit 2; }
 
 $(VENV)/.development: EXTRA := [dev]
+$(VENV)/.library: EXTRA := [weights]
 $(VENV)/.library $(VENV)/.development: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@echo "Installing into $(VENV): about two minutes, and up to 7 GB"
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".$(EXTRA)"

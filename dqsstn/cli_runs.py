@@ -197,7 +197,7 @@ def _demo(
     json_file: JsonFile = None,
 ):
     """Train and test on the built-in sample: a table of what the agent gains, and pictures of where it looks.
-    Takes a few minutes.
+    Takes a few minutes. At the end the model that comes with dqsstn looks at a photo, if its weights are installed.
 
     Example: [bold]dqsstn demo --seed 1 --out demo-run-1[/bold]
     """
@@ -207,7 +207,9 @@ def _demo(
     source = DataSource(sample=True, seed=config.seed, n_train=n_train, n_test=n_test)
     results = _train_and_measure(Plan(config, source, "val", ctx.meta["dqsstn.command"]), out, 60, track=track)
     write_json(results, json_file)
-    if str(json_file) != "-": _report(results, out)
+    if str(json_file) == "-": return
+    _report(results, out)
+    _look_at_a_cat(out)
 
 # %% ../nbs/07c_cli_runs.ipynb #8714f5c3
 @app.command("train")
@@ -369,6 +371,21 @@ def _predict_onnx(file, images):
     model = deploy.load_onnx(file)
     found = deploy.predict_onnx(model, images)
     return found[0], partial(deploy.onnx_filmstrip, *found), model.provenance
+
+def _look_at_a_cat(out):
+    "The model that ships looks for a cat in a photo, where the extra `weights` is installed"
+    from dqsstn.pretrained import cat_scene
+    photo = out / "figures" / "cat.jpg"
+    try:
+        cat_scene().save(photo, quality=95)
+        predictions, draw, _ = _predict_run(None, [photo])
+    except InputError as e:
+        say(f"without a look at a real photo: {e}")
+        return
+    _save_filmstrips(draw, [photo], predictions, photo.parent)
+    whole, final = (_answer(predictions[0][view]) for view in ("whole_image", "final_view"))
+    typer.echo(f"{predictions[0]['filmstrip']}: the model that comes with dqsstn looks at a photo, {photo}: "
+               f"{whole} on the whole, {final} where the agent ends")
 
 def _run_and_images(paths):
     "The first path if it is a run, and the photos"

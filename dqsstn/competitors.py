@@ -34,7 +34,7 @@ from .config import Config
 from .env import State, ViewEnv, compose, render, theta_from_window
 from .experiments import Job, Lab, Tested, q_learning
 from dqsstn.learner import (
-    StopOnNaN, choose_device, generator, make_env, new_net, optimizer, precision_callbacks, quiet, seeded,
+    StopOnNaN, choose_device, encoder_of, generator, make_env, new_net, optimizer, precision_callbacks, quiet, seeded,
 )
 from .policies import ThetaOf, agent_policy, play, play_all, whole_image
 from .qnet import Transition
@@ -372,7 +372,8 @@ def competitor_jobs(
 ) -> list[Job]:
     "What competes with the agent, each with as many updates of its classifier"
     config = dataclasses.replace(q_learning(config), reward="discrete_iou")
-    jobs = [Job(recipe.__name__, config, recipe.__name__, recipe, needs=("base",)) for recipe in RECIPES]
+    recipes = [r for r in RECIPES if r is not spatial_transformer or config.trained == "everything"]  # it needs pixels
+    jobs = [Job(recipe.__name__, config, recipe.__name__, recipe, needs=("base",)) for recipe in recipes]
     jobs.append(Job("policy_gradient", config, "policy_gradient", policy_gradient))  # its key holds the agent's fields
     jobs.append(Job("higher_resolution", higher_resolution(config), "baseline", needs=("base",)))
     larger = larger_backbone(config)
@@ -390,7 +391,10 @@ def _random_env(config, n, device) -> ViewEnv:  # over n photos of noise
     size = config.source_size
     noise = torch.randint(256, (n, 3, size, size), generator=generator(0, "latency"), dtype=torch.uint8)
     photos, boxes = noise.to(device), torch.tensor([-0.5, -0.5, 0.5, 0.5], device=device).expand(n, 4)
-    return make_env(SimpleNamespace(gather=lambda index: photos[index], salient_boxes=boxes, device=device), config)
+    env = make_env(SimpleNamespace(gather=lambda index: photos[index], salient_boxes=boxes, device=device), config)
+    if config.trained == "head":  # without the cache, which would answer in no time
+        env.render = lambda state: env.encode(encoder_of(config), state.index, state.theta).to(device, torch.float32)
+    return env
 
 def answering(
     config: Config,  # networks, sizes, T
@@ -403,17 +407,16 @@ def answering(
     env, rows = _random_env(config, n, device), torch.arange(n, device=device)
     def net(n_out, purpose): return new_net(config, n_out, purpose, device).eval()
     classifier, act = net(20, "classifier"), agent_policy(net(env.n_actions, "q_net"), config.precision)
-    stn = SpatialTransformer(net(3, "localization"), classifier, env)
     whole, crops = whole_image(rows), crop_windows().to(device)
     def through(theta): return classifier(env.render(State(rows, theta, 0))).softmax(1)
     def baseline(): return through(whole)
     def agent(): return through(play(env, rows, act).thetas[:, -1])
     def agent_both_views(): return (through(whole) + agent()) / 2
     def multi_crop(): return torch.stack([through(whole), *(through(crop.expand(n, 2, 3)) for crop in crops)]).mean(0)
-    def spatial_transformer(): return stn(env.bank.gather(rows), whole).softmax(1)
-    others = dict(agent=agent, agent_both_views=agent_both_views, multi_crop=multi_crop,
-                  spatial_transformer=spatial_transformer)
-    return others.get(method, baseline)
+    others = dict(agent=agent, agent_both_views=agent_both_views, multi_crop=multi_crop)
+    if method != "spatial_transformer": return others.get(method, baseline)
+    stn = SpatialTransformer(net(3, "localization"), classifier, env)
+    return lambda: stn(env.bank.gather(rows), whole).softmax(1)
 
 # %% ../nbs/05a_competitors.ipynb #0c79dd09
 @torch.no_grad()
@@ -425,7 +428,8 @@ def latencies(
 ) -> pd.DataFrame:  # method, ms, device
     "Milliseconds per image of every method, measured side by side; on a CPU with one thread"
     device, threads = choose_device(config.device), torch.get_num_threads()
-    known = [method for method in methods if method != "larger_backbone" or larger_backbone(config)]
+    unknown = dict(larger_backbone=larger_backbone(config) is None, spatial_transformer=config.trained == "head")
+    known = [method for method in methods if not unknown.get(method)]
     answers = [answering(config, method, n) for method in known]
     def ms(answer):
         start = time.perf_counter()

@@ -9,6 +9,7 @@ __all__ = ['COMPARED', 'PAPER_TABLE1', 'TABLE1', 'oracle_shares', 'comparison_ta
 # %% ../nbs/04f_results.ipynb #9155463f
 import dataclasses
 import json
+from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -178,10 +179,11 @@ def _average_claims(rows):
     "What the averaged prediction gains, for either agent, and against the averages of the controls"
     claims, agents = {}, dict(discrete_iou="Q-learning", all_actions="all six actions at once")
     for name, title in agents.items():
-        def average(other, column="both_correct"): return compare(rows, name, other, column)
+        average = partial(compare, rows, name, column="both_correct")
         claims |= {
             f"Averaged, {title}: better than the baseline": ("–", average("baseline")),
-            f"Averaged, {title}: better than the baseline on objects under 20 %": ("–", average("baseline", "small_both_correct")),
+            f"Averaged, {title}: better than the baseline on objects under 20 %":
+                ("–", average("baseline", column="small_both_correct")),
             f"Averaged, {title}: better than random actions": ("–", average("random")),
             f"Averaged, {title}: better than zooming into the centre": ("–", average("center_zoom"))}
     return claims

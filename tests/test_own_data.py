@@ -41,7 +41,7 @@ def run_page(names, kind, read, hold_out="fit, valid = holdout(photos)"):
     names["folder"] = names["folder"].parent/kind
     for code in needed():
         if code.startswith(READ): code = read
-        code = re.sub(r'override\(CONFIGS\["demo"\], \[".*?"\]\)', f'override(CONFIGS["demo"], ["{TINY}"])', code)
+        code = re.sub(r'override\(CONFIGS\["tuned"\], \[".*?"\]\)', f'override(CONFIGS["demo"], ["{TINY}"])', code)
         exec(code.replace("fit, valid = holdout(photos)", hold_out), names)  # noqa: S102
     return names
 
