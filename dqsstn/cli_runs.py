@@ -166,12 +166,13 @@ def _report(
 ):
     "Print the table of the policies, and where the pictures are"
     from dqsstn.evaluate import policy_table, result_rows
+    from dqsstn.statistics import SPREAD
     seeds = results["seeds"]
     several = len(seeds) > 1
     named = f"{'seeds' if several else 'seed'} {', '.join(map(str, seeds))}"
     title = f"{results['data']}, split {results['split']}, {results['n_images']} photos, {results['arch']}, {named}"
     title += "; in %"
-    if several: title += ", mean ± half of the 95 % interval"
+    if several: title += f", {SPREAD}"
     for key, whose in _CLASSIFIERS.items():
         if key not in results: continue
         rows = result_rows(results | dict(policies=results[key]))

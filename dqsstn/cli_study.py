@@ -212,10 +212,11 @@ def _print_policies(csv):
     "Print a table that `evaluate` has written"
     import pandas as pd
     from dqsstn.evaluate import policy_table
+    from dqsstn.statistics import SPREAD
     check_csv(csv)
     rows = pd.read_csv(csv)
     seeds = ", ".join(map(str, dict.fromkeys(rows.seed)))
-    print_table(policy_table(rows), f"{csv}: seeds {seeds}; in %, mean ± half of the 95 % interval")
+    print_table(policy_table(rows), f"{csv}: seeds {seeds}; in %, {SPREAD}")
 
 @app.command("report")
 def _report_again(

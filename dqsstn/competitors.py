@@ -39,7 +39,7 @@ from dqsstn.learner import (
 from .policies import ThetaOf, agent_policy, play, play_all, whole_image
 from .qnet import Transition
 from .rewards import Reward, make_reward
-from .statistics import compare, difference_text, interval, plus_minus
+from .statistics import compare, difference_text, plus_minus
 from .train import EpisodeIoU, EpisodeLoader, fit_agent
 
 # %% ../nbs/05a_competitors.ipynb #7c8a2b4d
@@ -460,7 +460,7 @@ def _why_line(rows, name) -> dict:  # a row of the table
 def why_table(
     rows: pd.DataFrame,  # from `read_rows`
     names: list[str],  # of jobs
-) -> pd.DataFrame:  # of texts, "mean ± half-width" over seeds
+) -> pd.DataFrame:  # of texts, of `plus_minus`
     "The baseline, the agent of the discrete IoU reward, and under them the jobs"
     return pd.DataFrame({name: _why_line(rows, name) for name in ("baseline", "discrete_iou", *names)}).T
 
@@ -480,13 +480,13 @@ COSTS = {  # what is plotted: name of the rows, column, method that is timed
 def tradeoff_table(
     rows: pd.DataFrame,  # from `read_rows`
     times: pd.DataFrame,  # from `latencies`
-) -> pd.DataFrame:  # ms, top1, half, seeds; NaN if something was not run
-    "Accuracy and its interval over seeds, beside milliseconds per image"
+) -> pd.DataFrame:  # ms, top1, low, high, seeds; NaN if something was not run
+    "Accuracy with its lowest and highest seed, beside milliseconds per image"
     ms = times.set_index("method").ms
     def line(name, column, method):
         part = rows[rows.name == name]
-        top1, half = interval(part[column]) if len(part) else (np.nan, np.nan)
-        return dict(ms=ms.get(method, np.nan), top1=top1, half=half, seeds=len(part))
+        top1 = part[column].agg(["mean", "min", "max"]).tolist()  # NaN of no rows
+        return dict(ms=ms.get(method, np.nan)) | dict(zip(("top1", "low", "high"), top1)) | dict(seeds=len(part))
     return pd.DataFrame({label: line(*cost) for label, cost in COSTS.items()}).T.astype(dict(seeds=int))
 
 # %% ../nbs/05a_competitors.ipynb #c0469474
@@ -498,7 +498,8 @@ def plot_tradeoff(
     fig, (accuracy, cost) = plt.subplots(
         1, 2, figsize=(8, 1 + 0.3 * len(run)), layout="constrained", sharey=True, width_ratios=(3, 2))
     for y, line in enumerate(run.itertuples()):
-        accuracy.errorbar(line.top1, y, xerr=np.nan_to_num(line.half), fmt="o", color="C0", capsize=3)
+        spread = [[line.top1 - line.low], [line.high - line.top1]]
+        accuracy.errorbar(line.top1, y, xerr=spread, fmt="o", color="C0", capsize=3)
         cost.barh(y, line.ms, 0.6, color="C2")
         cost.text(line.ms, y, f" {line.ms:.2g}", va="center", fontsize="small")
     accuracy.set(xlabel="Top-1 on test photos (%)", yticks=range(len(run)), yticklabels=run.index)

@@ -225,8 +225,8 @@ def append_rows(
 # %% ../nbs/04c_evaluate.ipynb #c0fbcb56
 def policy_table(
     rows: pd.DataFrame,  # from `result_rows`, or a CSV of them
-) -> pd.DataFrame:  # one row per policy, text "mean ± half-width"
-    "The table of a comparison: mean and 95 % interval over the seeds"
+) -> pd.DataFrame:  # one row per policy, texts of `plus_minus`
+    "The table of a comparison, over the seeds"
     names = dict(
         top1="Top-1", top2="Top-2", any="Any", top1_both_views="Top-1, averaged", small_top1="Top-1, IoU < 0.2",
         small_top1_both_views="averaged, IoU < 0.2",

@@ -22,7 +22,7 @@ from .files import InputError
 from .learner import choose_device, new_net
 from .pictures import filmstrip, plot_bins
 from .policies import Episode, agent_policy, play_all, whole_image
-from .statistics import answer, compare, difference_text, plus_minus
+from .statistics import SPREAD, answer, compare, difference_text, plus_minus
 
 # %% ../nbs/04f_results.ipynb #ae5319e3
 def oracle_shares(
@@ -75,7 +75,7 @@ def caption(
     def each(column): return ", ".join(str(v) for v in dict.fromkeys(rows[column]))
     return (f"{each('data')}; test photos: {each('n_images')}; {each('arch')} at {each('view_size')} px; "
             f"seeds {each('seed')}; {each('device')}; results version {each('results_version')}. "
-            "In %; mean ± half of the 95 % t-interval over seeds; differences in points with a 95 % bootstrap interval "
+            f"In %; {SPREAD}; differences in points with a 95 % bootstrap interval "
             "over photos and seeds, which few seeds make approximate.")
 
 # %% ../nbs/04f_results.ipynb #d6688dea
