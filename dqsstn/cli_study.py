@@ -206,6 +206,7 @@ def _reproduce(
     _print_report(csv, out)
     figures = report.figures_of_photos(lab, per_seed[0], lab.items("test", 0), wanted.figures)
     report.save_figures(figures, out / "figures")
+    if 7 in wanted.figures: report.write_episodes(lab, per_seed[0], out / "figure7.csv")
 
 # %% ../nbs/07d_cli_study.ipynb #483f2294
 def _print_policies(csv):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COMPARED', 'PAPER_TABLE1', 'TABLE1', 'oracle_shares', 'comparison_table', 'caption', 'table1', 'figure3',
-           'won_and_lost', 'figure7', 'claim_table', 'main_claims']
+           'won_and_lost', 'figure7', 'figure7_numbers', 'claim_table', 'main_claims']
 
 # %% ../nbs/04f_results.ipynb #9155463f
 import dataclasses
@@ -12,10 +12,12 @@ import json
 from functools import partial
 
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
 from .backbones import load_weights
 from .classifier import probabilities
+from .env import State
 from .evaluate import mean_of, photo_table
 from .experiments import Job, Lab, job_key
 from .files import InputError
@@ -129,12 +131,8 @@ def _saved_classifier(lab, job):
     load_weights(net, path)
     return net
 
-def figure7(
-    lab: Lab,  # photos, and the networks that the study left
-    baseline: Job,  # done
-    agent: Job,  # done
-) -> Figure:
-    "Fig. 7: two episodes, chosen by `won_and_lost`"
+def _telling_episodes(lab, baseline, agent):
+    "The environment of the test photos, the two episodes of Fig. 7, and the agent's classifier"
     test, config = lab.env(agent.config, "test"), agent.config
     nets = [_saved_classifier(lab, job) for job in (baseline, agent)]
     episode = play_all(test, agent_policy(lab.agent(config)["q_net"], config.precision))
@@ -143,7 +141,33 @@ def figure7(
         return photo_table(test, theta, p, p)
     before, after = table(nets[0], whole_image(episode.index)), table(nets[1], episode.thetas[:, -1])
     chosen = won_and_lost(before, after)
-    return filmstrip(test, Episode(*(values[chosen] for values in episode)), nets[1])
+    return test, Episode(*(values[chosen] for values in episode)), nets[1]
+
+def figure7(
+    lab: Lab,  # photos, and the networks that the study left
+    baseline: Job,  # done
+    agent: Job,  # done
+) -> Figure:
+    "Fig. 7: two episodes, chosen by `won_and_lost`"
+    return filmstrip(*_telling_episodes(lab, baseline, agent))
+
+def figure7_numbers(
+    lab: Lab,  # photos, and the networks that the study left
+    baseline: Job,  # done
+    agent: Job,  # done
+) -> pd.DataFrame:  # a row per view: photo, true class, step, action, IoU in %, probability of the true class in %
+    "The same two episodes as numbers, for photos that may not be shown"
+    test, episode, net = _telling_episodes(lab, baseline, agent)
+    rows = []
+    for k, i in enumerate(episode.index.tolist()):
+        item, label, thetas = test.bank.items[i], test.bank.labels[i], episode.thetas[k]
+        with torch.no_grad(): p = net(test.render(State(episode.index[k].expand(len(thetas)), thetas, 0))).softmax(1)
+        actions = ["start", *(test.actions.names[action] for action in episode.actions[k])]
+        steps = zip(actions, 100 * episode.ious[k], 100 * p[:, label])
+        about = dict(photo=item.name, label=test.bank.classes[label])
+        rows += [about | dict(step=t, action=action, iou=float(iou), probability=float(share))
+                 for t, (action, iou, share) in enumerate(steps)]
+    return pd.DataFrame(rows)
 
 # %% ../nbs/04f_results.ipynb #58ab057d
 def claim_table(

@@ -395,7 +395,8 @@ def study(env, seeds=(0, 1, 2)):
             rows.append(means | dict(
                 name=name, seed=seed, fingerprint="photos", data="synthetic", n_images=N, small_n=int(small.sum()),
                 correct=to_hex(table.top1), both_correct=to_hex(table.top1_both_views),
-                small_correct=to_hex(table.top1[small]), details=json.dumps(count_details(env, table, actions))))
+                small_correct=to_hex(table.top1[small]), small_both_correct=to_hex(table.top1_both_views[small]),
+                details=json.dumps(count_details(env, table, actions))))
     return photos, pd.DataFrame(rows)
 
 def numbers(table):

@@ -225,4 +225,5 @@ def test_no_large_files():
     sizes = {}
     for name in filter(None, listed.stdout.split("\0")):
         with suppress(FileNotFoundError): sizes[name] = (ROOT/name).stat().st_size  # another test may have removed it
-    assert [name for name, size in sizes.items() if size > 2**20] == []
+    limits = {name: 2.5e6 if name.startswith("dqsstn/model/") else 2**20 for name in sizes}
+    assert [name for name, size in sizes.items() if size > limits[name]] == []
