@@ -112,7 +112,7 @@ def test_the_episode_of_an_onnx_file_is_the_same(items, trained):
     "But for the rounding to bfloat16, which only a cache needs"
     env = make_env(make_bank(items[2], FROZEN), FROZEN)
     whole = WholeEpisode(trained).eval()
-    with torch.no_grad(): p_whole, _, thetas, _, q = whole(env.bank.photos)
+    with torch.no_grad(): p_whole, _, _, thetas, _, q = whole(env.bank.photos)
     seen = env.render(env.reset(range(len(env.bank))))
     torch.testing.assert_close(q[:, 0], trained.q_net(seen), atol=0.02, rtol=0.02)
     torch.testing.assert_close(p_whole, trained.classifiers["baseline"](seen).softmax(1), atol=0.02, rtol=0.02)
