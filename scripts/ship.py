@@ -1,7 +1,7 @@
 """Put a trained run into the package: `python scripts/ship.py RUN RESULTS.json [STUDY.csv] ["NAME OF THE PHOTOS"]`.
 
-RESULTS.json is from `dqsstn evaluate RUN --json`. The study holds the same method with several seeds. The name says what
-the photos are where the data set's own name says too little."""
+RESULTS.json is from `dqsstn evaluate RUN --json`. The study holds the same method with several seeds. The name says
+what the photos are, where the data set's own name says too little."""
 import json
 import sys
 from pathlib import Path

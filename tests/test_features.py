@@ -7,22 +7,29 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from conftest import ROOT, SMALL, TINY, call, photo
+from matplotlib import pyplot as plt
+from test_scale import LAUNCH
 
 from dqsstn.checkpoint import Checkpoints
 from dqsstn.config import CONFIGS, PAPER_REWARDS, Config, make_config
 from dqsstn.deploy import WholeEpisode, export_onnx, load_onnx, predict_onnx
+from dqsstn.env import State
 from dqsstn.evaluate import evaluate
-from dqsstn.experiments import read_rows
+from dqsstn.experiments import Job, Lab, read_rows, run_jobs
+from dqsstn.explore import Explorer
 from dqsstn.features import FeatureCache, FeatureStore
 from dqsstn.files import InputError
+from dqsstn.hub import PretrainedRun
 from dqsstn.learner import encoder_of, features_of, make_bank, make_env
-from dqsstn.policies import agent_policy, play_all
+from dqsstn.policies import agent_policy, play_all, q_values
 from dqsstn.runs import load_run, predict, save_run, train_run
 from dqsstn.sample import sample_items
+from dqsstn.scale import on_ray
 
 FROZEN = Config(
     arch="tf_efficientnet_lite0", trained="head", source_size=64, view_size=32, horizon=3, move_px=12.0, gamma=0.5,
@@ -181,3 +188,38 @@ def test_a_study_shares_its_features(folder):
 
 def test_named_configurations():
     assert make_config({}) == CONFIGS["paper"] and CONFIGS["paper"].trained == "everything"
+
+def test_a_frozen_run_on_the_hub(items, trained, tmp_path):
+    "Saved as the hub keeps it, and read back, it says the same"
+    PretrainedRun(trained).save_pretrained(tmp_path/"shared")
+    again, photos = PretrainedRun.from_pretrained(tmp_path/"shared", "cpu").run, [item.path for item in items[2][:3]]
+    assert equal(state_of(trained), state_of(again)) and predict(again, photos)[0] == predict(trained, photos)[0]
+
+def test_a_frozen_run_is_explored(items, trained):
+    "The explorer draws pixels, and says what the heads make of features"
+    explorer = Explorer(trained, items[2])
+    explorer.go(1)
+    env, episode = explorer.env, explorer.episode
+    features = env.render(State(episode.index, episode.thetas[:, 1], 0))
+    torch.testing.assert_close(explorer.seen.q, q_values(trained.q_net, features))
+    fig = explorer.figure()
+    assert max(np.asarray(image.get_array()).ndim for ax in fig.axes for image in ax.images) == 3  # a picture in colour
+    plt.close(fig)
+
+@pytest.mark.slow
+def test_frozen_rows_on_ray(items, tmp_path):
+    pytest.importorskip("ray")
+    def read(split, seed): return items[("fit", "valid", "test").index(split)]
+    jobs = [Job("baseline", FROZEN, "baseline", needs=("base",)), Job("discrete_iou", FROZEN)]
+    for name, engine in dict(here=None, ray=lambda lab: on_ray(lab, workers=2)).items():
+        run_jobs(jobs, Lab(read, tmp_path/name), tmp_path/f"{name}.csv", engine=engine)
+    tables = (read_rows(tmp_path/f"{name}.csv").drop(columns="seconds") for name in ("here", "ray"))
+    one, other = (rows.sort_values("name", ignore_index=True) for rows in tables)
+    pd.testing.assert_frame_equal(one, other)
+
+@pytest.mark.slow
+def test_frozen_training_by_two_processes(folder):
+    words = [*LAUNCH, "train", *f"--config demo --sample {TINY} {SMALL} --set mixture=false,trained=head".split()]
+    done = subprocess.run([sys.executable, *words, "--out", "launched"], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert load_run("launched", "cpu").config.trained == "head"
