@@ -381,6 +381,7 @@ def _look_at_a_cat(out):
         cat_scene().save(photo, quality=95)
         predictions, draw, _ = _predict_run(None, [photo])
     except InputError as e:
+        photo.unlink(missing_ok=True)
         say(f"without a look at a real photo: {e}")
         return
     _save_filmstrips(draw, [photo], predictions, photo.parent)
