@@ -373,6 +373,7 @@ def _predict_onnx(file, images):
     found = deploy.predict_onnx(model, images)
     return found[0], partial(deploy.onnx_filmstrip, *found), model.provenance
 
+# %% ../nbs/07c_cli_runs.ipynb #f978e32e
 def _look_at_a_cat(out):
     "The model that ships looks for a cat in a photo, where the extra `weights` is installed"
     from dqsstn.pretrained import cat_scene

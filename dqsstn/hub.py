@@ -427,6 +427,7 @@ def run_evaluation(
             "Top-1 by the IoU of the whole photo with the salient box, which is small for small objects:\n\n"
             f"{markdown_table(bin_results(results))}")
 
+# %% ../nbs/12_hub.ipynb #f7ea88d6
 def _answer_sentence(run):
     "By what it answers, and why"
     top1 = run.provenance.get("validation_top1", {})  # which older runs lack, and the next sentence's numbers
@@ -455,6 +456,7 @@ def run_training(
             "The files hold digests of the training photos, not the photos or their names.\n\n"
             f"<details><summary>Configuration</summary>\n\n```json\n{config}\n```\n\n</details>")
 
+# %% ../nbs/12_hub.ipynb #ac9b372e
 def eval_results(
     results: dict | None,  # of a run
 ) -> list[EvalResult] | None:  # as shares of 1

@@ -153,6 +153,7 @@ def _encoder(device, seed, arch, pretrained, weights, view_size, precision):
     with seeded(seed, "weights of the encoder"): net = create_net(arch, 1, pretrained, weights)
     return Encoder(net, layout, view_size, precision).to(device)
 
+# %% ../nbs/03c_learner.ipynb #6e43a435
 def features_of(
     config: Config,  # with trained="head"
 ) -> tuple[Encoder, FeatureCache]:  # the same ones for the same fields

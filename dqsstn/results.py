@@ -143,6 +143,7 @@ def _telling_episodes(lab, baseline, agent):
     chosen = won_and_lost(before, after)
     return test, Episode(*(values[chosen] for values in episode)), nets[1]
 
+# %% ../nbs/04f_results.ipynb #5314cd03
 def figure7(
     lab: Lab,  # photos, and the networks that the study left
     baseline: Job,  # done

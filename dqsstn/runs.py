@@ -159,10 +159,11 @@ def answers(
 def choose_answer(
     run: Run,  # trained
     env: ViewEnv,  # validation photos
+    theta_of: ThetaOf,  # the agent's final windows on them
 ) -> Run:  # with `answer`, and in its provenance the Top-1 of each, in percent
     "The run, with the way to answer that names most validation photos rightly"
     rows = torch.arange(len(env.bank), device=env.device)
-    said = answers(run, env, windows_of(run, env, "agent", "validation")(rows))
+    said = answers(run, env, theta_of(rows))
     top1 = {name: 100 * float((p.argmax(1) == env.bank.labels).float().mean()) for name, p in said.items()}
     return run._replace(answer=max(ANSWERS, key=top1.get), provenance=run.provenance | dict(validation_top1=top1))
 
@@ -195,13 +196,14 @@ def train_run(
     about = provenance(config, bank.items, bank.fingerprint)
     seen = dict(zip(bank.digests, (item.name for item in bank.items)))
     run = Run(config, tuple(bank.classes), learn.model, {}, best_zooms(valid_env), about, metrics, seen)
-    for policy, windows in _training_windows(run, env, valid_env).items():
+    windows_by_policy = _training_windows(run, env, valid_env)
+    for policy, windows in windows_by_policy.items():
         if config.classifier_training == "frozen": net = base
         elif config.classifier_training == "joint" and policy == "agent": net = agent_classifier
         else: net = _classifier_of(run, policy, base, (env, valid_env), windows, train)
         run.classifiers[policy] = net
     for net in (run.q_net, *run.classifiers.values()): net.eval()  # whether they were trained just now or read
-    return choose_answer(run, valid_env)
+    return choose_answer(run, valid_env, windows_by_policy["agent"][1])
 
 # %% ../nbs/04a_runs.ipynb #edf7209f
 def actions_of(
@@ -257,6 +259,7 @@ def _read_actions(path, config):
             raise InputError(f"{file}: holds other actions than {config.actions!r} of config.json; restore both")
     return config
 
+# %% ../nbs/04a_runs.ipynb #0fc83bd6
 def load_run(
     path: str | Path,  # run folder
     device: str = "auto",  # where to put the networks
