@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'VOC_CLASSES', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout', 'read_split',
-           'photo_size', 'upright_size', 'has_area', 'make_item', 'duplicates', 'collect_items', 'voc_items',
+           'photo_size', 'upright_size', 'has_area', 'item_of', 'make_item', 'duplicates', 'collect_items', 'voc_items',
            'describe', 'square_source', 'ImageBank', 'bank_from_photos', 'SourceBoxes', 'photo_dls']
 
 # %% ../nbs/00_data.ipynb #5a653792
@@ -107,6 +107,7 @@ class Item:
     boxes: tuple = ()  # (x1, y1, x2, y2) of each object, in pixels of the upright photo
     labels: tuple[int, ...] = ()  # index of each object's class
     difficult: tuple[bool, ...] = ()  # VOC's flag of each object
+    repeated: int = 0  # objects that the annotation lists more than once; each counts once
 
     @property
     def salient_box(self) -> tuple: return self.boxes[0] if self.boxes else (math.nan,) * 4
@@ -130,6 +131,7 @@ class Items(Sequence[Item]):
     classes: tuple[str, ...]  # name of each class
     name: str = ''  # of the split
     skipped: dict[str, str] = field(default_factory=dict)  # name of a photo that was left out -> reason
+    notes: tuple[str, ...] = ()  # what a reader of the numbers should know, a line each
 
     def __len__(self): return len(self.items)
     def __getitem__(self, i) -> Any:
@@ -252,6 +254,19 @@ def _checked(box, size, source, slack=1):
     return cut
 
 # %% ../nbs/00_data.ipynb #2f71bc19
+def item_of(
+    name: str,  # of the photo
+    path: str | Path,  # of its file
+    size: tuple[int, int],  # of the upright photo, in pixels; (0, 0) if unknown
+    objects: list,  # [(label, box, difficult), …], boxes in pixels
+) -> Item:
+    "A photo with its objects, the largest first; an object that is listed twice counts once"
+    once = {}
+    for label, box, hard in objects: once.setdefault((label, tuple(box)), hard)
+    kept = sorted(((label, box, hard) for (label, box), hard in once.items()), key=lambda o: -box_area(o[1]))
+    labels, boxes, difficult = (tuple(o[i] for o in kept) for i in range(3))
+    return Item(name, Path(path), size, boxes, labels, difficult, len(objects) - len(kept))
+
 def make_item(
     name: str,  # of the photo
     path: str | Path,  # of its file
@@ -268,9 +283,7 @@ def make_item(
             raise InputError(f"{source}: made for a photo of {size[0]:g}x{size[1]:g} pixels, "
                              f"but {path} has {upright[0]}x{upright[1]}; {MEND}")
     checked = [(label, _checked(box, upright, source), hard) for label, box, hard in objects]
-    checked.sort(key=lambda o: -box_area(o[1]))
-    labels, boxes, difficult = (tuple(o[i] for o in checked) for i in range(3))
-    return Item(name, Path(path), upright, boxes, labels, difficult)
+    return item_of(name, path, upright, checked)
 
 # %% ../nbs/00_data.ipynb #e33d8c3a
 def duplicates(
@@ -279,6 +292,17 @@ def duplicates(
     "The values that occur more than once"
     return [v for v, n in Counter(values).items() if n > 1]
 
+def _below_a_pixel(box): return max(box[2] - box[0], box[3] - box[1]) <= 1
+
+def _noted(items, source):
+    "What is odd about the boxes of a split, a line each; an `InputError` if none of them has the size of a pixel"
+    n_boxes, repeated = sum(len(i.boxes) for i in items), sum(i.repeated for i in items)
+    tiny = sum(_below_a_pixel(box) for i in items for box in i.boxes)
+    if n_boxes and tiny == n_boxes:
+        raise InputError(f"{source}: no box is larger than a pixel; write boxes in pixels, not as shares of the photo")
+    if repeated: yield f"{repeated} objects are listed more than once with the same box; each counts once"
+    if tiny: yield f"{tiny} of {n_boxes} boxes are smaller than a pixel"
+
 def collect_items(
     entries: list[tuple],  # (name of a photo, whatever `make` needs)
     make: Callable[[str, Any], Item],  # makes one of them, or raises an `InputError`
@@ -286,6 +310,7 @@ def collect_items(
     name: str,  # of the split
     skip_bad: bool,  # skip broken photos, instead of an error?
     source: object,  # the annotations, as errors name them
+    notes: Sequence[str] = (),  # what its reader has noticed, a line each
 ) -> Items:
     "A split; photos without objects, and broken ones if `skip_bad`, are skipped and listed"
     twice, items, skipped = duplicates(name for name, _ in entries), [], {}
@@ -299,7 +324,7 @@ def collect_items(
             continue
         if item.boxes: items.append(item)
         else: skipped[key] = 'no objects'
-    return Items(tuple(items), tuple(classes), name, skipped)
+    return Items(tuple(items), tuple(classes), name, skipped, (*notes, *_noted(items, source)))
 
 # %% ../nbs/00_data.ipynb #917a50ed
 def _unpacked(archives):
@@ -393,7 +418,8 @@ def describe(
         single_pct=percent(single), disjoint_pct=percent(~single & (covered == 0)),
         overlapping_pct=percent(covered > 0),
         covered_over={f'{th / 10}': percent(covered > th / 10) for th in range(1, 8)},
-        n_skipped=len(items.skipped), skipped=items.skipped)
+        n_repeated=sum(i.repeated for i in items), n_below_a_pixel=sum(_below_a_pixel(b) for i in items for b in i.boxes),
+        n_skipped=len(items.skipped), skipped=items.skipped, notes=items.notes)
 
 # %% ../nbs/00_data.ipynb #76144a0d
 def square_source(

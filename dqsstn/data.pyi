@@ -1,5 +1,5 @@
 # Made from data.py by scripts/stubs.py, which `make export` runs: do not edit.
-__all__ = ['MAX_PIXELS', 'VOC_CLASSES', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout', 'read_split', 'photo_size', 'upright_size', 'has_area', 'make_item', 'duplicates', 'collect_items', 'voc_items', 'describe', 'square_source', 'ImageBank', 'bank_from_photos', 'SourceBoxes', 'photo_dls']
+__all__ = ['MAX_PIXELS', 'VOC_CLASSES', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout', 'read_split', 'photo_size', 'upright_size', 'has_area', 'item_of', 'make_item', 'duplicates', 'collect_items', 'voc_items', 'describe', 'square_source', 'ImageBank', 'bank_from_photos', 'SourceBoxes', 'photo_dls']
 import contextlib
 import hashlib
 import json
@@ -31,6 +31,7 @@ class Item:
     boxes: tuple = ()
     labels: tuple[int, ...] = ()
     difficult: tuple[bool, ...] = ()
+    repeated: int = 0
 
     @property
     def salient_box(self) -> tuple: ...
@@ -56,6 +57,7 @@ class Items(Sequence[Item]):
     classes: tuple[str, ...]
     name: str = ''
     skipped: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int: ...
 
@@ -77,11 +79,13 @@ def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]: ..
 
 def has_area(box: Sequence[float], least: float=0.001) -> bool: ...
 
+def item_of(name: str, path: str | Path, size: tuple[int, int], objects: list) -> Item: ...
+
 def make_item(name: str, path: str | Path, size: tuple | None, objects: list, source: object) -> Item: ...
 
 def duplicates(values: Iterable) -> list: ...
 
-def collect_items(entries: list[tuple], make: Callable[[str, Any], Item], classes: Iterable[str], name: str, skip_bad: bool, source: object) -> Items: ...
+def collect_items(entries: list[tuple], make: Callable[[str, Any], Item], classes: Iterable[str], name: str, skip_bad: bool, source: object, notes: Sequence[str]=()) -> Items: ...
 _ARCHIVES = ('.tar', '.tar.gz', '.tgz', '.zip')
 
 def voc_items(root: str | Path | None=None, split: str='train', years: Sequence[int]=(2007, 2012), difficult: bool=True, classes: Sequence[str]=VOC_CLASSES, skip_bad: bool=False) -> Items: ...

@@ -16,7 +16,7 @@ import yaml
 from torch.hub import download_url_to_file
 
 from dqsstn.data import (
-    MEND, Item, Items, box_area, collect_items, duplicates, has_area, make_item, photo_size, read_split, upright_size,
+    MEND, Item, Items, collect_items, duplicates, has_area, item_of, make_item, photo_size, read_split, upright_size,
 )
 from .files import InputError, brief, read_json, refusing, unpack_archive
 
@@ -178,9 +178,8 @@ def boxes_items(
         for o in image['objects']:
             with refusing(f"{json_file}, image {brief.repr(name)}", f"bad object {brief.repr(o)}", 'mend it'):
                 _check_object(o, len(classes))
-        objects = [(tuple(o[1:5]), int(o[0]), bool(o[5])) for o in image['objects'] if difficult or not o[5]]
-        objects.sort(key=lambda o: -box_area(o[0]))
-        return Item(name, Path(), (0, 0), *(tuple(o[i] for o in objects) for i in range(3)))
+        objects = [(int(o[0]), tuple(o[1:5]), bool(o[5])) for o in image['objects'] if difficult or not o[5]]
+        return item_of(name, Path(), (0, 0), objects)
     def read(split):
         entries = [(name, i) for name, i in data['images'].items() if i['split'] in {f'{y}_{split}' for y in years}]
         if not entries:

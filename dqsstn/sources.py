@@ -153,6 +153,7 @@ def read_items(
         case "yolo": items = formats.yolo_items(source.yolo, split, source.skip_bad)
         case _: items = sample.sample_items(split, **sample_settings(source))
     skipped = [f"  {name}: {why}".replace("(skip_bad)", "(--skip-bad)") for name, why in items.skipped.items()]
+    for note in items.notes: say(f"{split}: {note}")
     if skipped: say(f"{split}: {len(items)} photos, {len(skipped)} left out")
     for line in skipped[:listed]: say(line)
     if len(skipped) > listed: say(f"  … and {len(skipped) - listed} more")
