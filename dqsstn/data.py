@@ -418,7 +418,8 @@ def describe(
         single_pct=percent(single), disjoint_pct=percent(~single & (covered == 0)),
         overlapping_pct=percent(covered > 0),
         covered_over={f'{th / 10}': percent(covered > th / 10) for th in range(1, 8)},
-        n_repeated=sum(i.repeated for i in items), n_below_a_pixel=sum(_below_a_pixel(b) for i in items for b in i.boxes),
+        n_repeated=sum(i.repeated for i in items),
+        n_below_a_pixel=sum(_below_a_pixel(box) for i in items for box in i.boxes),
         n_skipped=len(items.skipped), skipped=items.skipped, notes=items.notes)
 
 # %% ../nbs/00_data.ipynb #76144a0d

@@ -16,7 +16,7 @@ import yaml
 from torch.hub import download_url_to_file
 
 from dqsstn.data import (
-    MEND, Item, Items, collect_items, duplicates, has_area, item_of, make_item, photo_size, read_split, upright_size,
+    MEND, Items, collect_items, duplicates, has_area, item_of, make_item, photo_size, read_split, upright_size,
 )
 from .files import InputError, brief, read_json, refusing, unpack_archive
 
