@@ -302,12 +302,16 @@ def begin(
     for folder in (self.folder.parent, self.folder.parent.parent): flush(folder)
 
 @patch
-def finish(self: Checkpoints):
-    "Remove the checkpoints, when all that the run is to leave is on the disk"
+def finish(
+    self: Checkpoints,
+    keep: Path | None = None,  # where the plan goes; None: it is removed
+):
+    "Remove the checkpoints, when the networks of the run are on the disk"
     run = self.folder.parent
     left = [path for path in run.rglob("*") if self.folder not in (path, *path.parents)]
     for path in (run, *left): flush(path)
-    self.plan.unlink()
+    if keep: os.replace(self.plan, keep)
+    else: self.plan.unlink()
     self.release()
     shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -7,6 +7,8 @@ __all__ = ['numbers', 'study_items', 'study_name']
 
 # %% ../nbs/07d_cli_study.ipynb #266b37eb
 import os
+import textwrap
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +16,12 @@ from typing import Annotated, Literal, NamedTuple
 
 import typer
 
+from .cli_runs import measured_results, print_results
 from .config import PAPER_REWARDS, load_config, override, save_config
 from dqsstn.console import (
-    JsonFile, Settings, app, check_csv, config_option, load_library, print_table, write_json,
+    JsonFile, Settings, app, check_csv, config_option, load_library, print_table, remedy, write_json,
 )
-from .files import InputError, check_file, check_folder, import_extra, write_text
+from .files import InputError, check_file, check_folder, import_extra, is_unfinished, write_text
 from .sources import DataSource, read_photos, sample_settings, source_name, with_source
 
 # %% ../nbs/07d_cli_study.ipynb #29a25f79
@@ -119,10 +122,23 @@ def _begin(out, photos, config):
     write_text(photos + "\n", out / "data.txt")
     save_config(replace(config, seed=0), out / "config.json")
 
+@contextmanager
+def _rows_kept(csv):
+    "Whatever goes wrong within the block, the rows of a study are there; say so"
+    try: yield
+    except Exception as e:
+        why = textwrap.shorten(remedy(e) or f"{type(e).__name__}: {e}", 300, placeholder=" …")
+        raise InputError(f"{csv}: holds all rows, but their tables or figures could not be made ({why}); "
+                         "mend that, and give the same command again") from e
+
 def _make_rows(missing, stages, lab, workers, about, out, engine_of):
     "Make the missing rows of a study, each added to its table when it is there"
     from dqsstn import experiments
     from dqsstn.learner import choose_device
+    from dqsstn.pictures import check_drawing
+    if missing:  # what would fail only in the end is tried first
+        check_drawing(lab.items("fit", missing[0].seed))
+        lab.check_apart(missing[0].config)
     workers, engine = min(workers, max(map(len, stages))) or 1, None
     if engine_of and missing:
         gpu = choose_device(missing[0].config.device).type == "cuda"
@@ -200,13 +216,14 @@ def _reproduce(
     _begin(out, photos, chosen)
     about = dict(data=study_name(source), split=split, command=ctx.meta["dqsstn.command"])
     _make_rows(missing, stages, lab, workers, about, out, engine_of)
-    latencies = out / "latency.csv"
-    if why and not latencies.is_file(): competitors.latencies(chosen).to_csv(latencies, index=False)
-    if jobs: report.write_report(csv, out)
-    _print_report(csv, out)
-    figures = report.figures_of_photos(lab, per_seed[0], lab.items("test", 0), wanted.figures)
-    report.save_figures(figures, out / "figures")
-    if 7 in wanted.figures: report.write_episodes(lab, per_seed[0], out / "figure7.csv")
+    with _rows_kept(csv):
+        latencies = out / "latency.csv"
+        if why and not latencies.is_file(): competitors.latencies(chosen).to_csv(latencies, index=False)
+        if jobs: report.write_report(csv, out)
+        _print_report(csv, out)
+        figures = report.figures_of_photos(lab, per_seed[0], lab.items("test", 0), wanted.figures)
+        report.save_figures(figures, out / "figures")
+        if 7 in wanted.figures: report.write_episodes(lab, per_seed[0], out / "figure7.csv")
 
 # %% ../nbs/07d_cli_study.ipynb #483f2294
 def _print_policies(csv):
@@ -219,17 +236,26 @@ def _print_policies(csv):
     seeds = ", ".join(map(str, dict.fromkeys(rows.seed)))
     print_table(policy_table(rows), f"{csv}: seeds {seeds}; in %, {SPREAD}")
 
+def _report_run(path):
+    "Print what a run has measured"
+    if results := measured_results(path): return print_results(results, path)
+    again = f"`dqsstn train --resume {path}`" if is_unfinished(path) else f"`dqsstn evaluate {path}`"
+    raise InputError(f"{path}: has no results; make them with {again}")
+
 @app.command("report")
 def _report_again(
-    path: Annotated[Path, typer.Argument(metavar="DIR|CSV", help="The folder of a study, or a table of results.")],
+    path: Annotated[Path, typer.Argument(
+        metavar="DIR|CSV|RUN", help="The folder of a study, a table of results, or a run folder.")],
     out: Annotated[Path | None, typer.Option(
         metavar="DIR", help="Where to write tables.md and figures/. Default: the folder of the study.")] = None,
 ):
-    """Make the tables and figures of a study again, from its table of results alone.
+    """Make the tables and figures of a study again, from its table of results alone; or show what a run has measured.
+    A run that is trained but could not be measured or drawn is completed.
 
     Example: [bold]dqsstn report results/sample_study.csv[/bold]
     """
     load_library()
+    if (path / "q_net.safetensors").is_file(): return _report_run(path)
     from dqsstn import report
     csv = path / "results.csv" if path.is_dir() else path
     if not csv.is_file() or csv.suffix != ".csv":

@@ -299,7 +299,8 @@ def _noted(items, source):
     n_boxes, repeated = sum(len(i.boxes) for i in items), sum(i.repeated for i in items)
     tiny = sum(_below_a_pixel(box) for i in items for box in i.boxes)
     if n_boxes and tiny == n_boxes:
-        raise InputError(f"{source}: no box is larger than a pixel; write boxes in pixels, not as shares of the photo")
+        raise InputError(f"{source}: no box is larger than a pixel; check in which unit boxes are written "
+                         "(VOC and COCO want pixels, YOLO shares of the photo)")
     if repeated: yield f"{repeated} objects are listed more than once with the same box; each counts once"
     if tiny: yield f"{tiny} of {n_boxes} boxes are smaller than a pixel"
 

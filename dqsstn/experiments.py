@@ -172,6 +172,20 @@ def path(
     name = hashlib.sha256(f"{key} {self.fingerprint(config.seed)} {version}".encode()).hexdigest()[:16]
     return self.folder / f"{kind}-{name}.safetensors"
 
+# %% ../nbs/04e_experiments.ipynb #35910daf
+@patch
+def check_apart(
+    self: Lab,
+    config: Config,  # sizes, seed
+):
+    "An `InputError` if photos to validate or to test on show the same as photos to train on"
+    def bank(split): return make_bank(self.items(split, config.seed), config, self.skip_bad)
+    known_to = bank("fit").digests
+    for photos in map(bank, ("valid", "test")):
+        if known := overlap_message(photos, known_to):
+            raise InputError(f"split {photos.items.name}: {known}, are training photos, too; name another, "
+                             "or take them out of one of the two")
+
 # %% ../nbs/04e_experiments.ipynb #92425380
 def _kept(lab, kind, config, key, nets, train):
     "Networks read from their files, or trained and written"

@@ -24,6 +24,7 @@ from .pictures import draw_box, draw_step, draw_view
 from .policies import agent_policy, play, q_values
 from .rewards import eval_mode
 from .runs import Run
+from .style import as_label
 
 # %% ../nbs/10_explore.ipynb #8c8d6d7b
 def photo_env(
@@ -166,7 +167,7 @@ def _draw_classes(
     score = torch.cat([self.steps.p, self.seen.p]).amax(0)
     score[self.label] = 2
     shown = score.topk(min(most, len(score))).indices.sort().values.tolist()
-    names = [self.run.classes[i] for i in shown]
+    names = [as_label(self.run.classes[i]) for i in shown]
     _draw_bars(ax, names, self.seen.p[0, shown], shown.index(self.label), "C2")
     ax.set_xlim(0, 1)
 
@@ -178,7 +179,7 @@ def _draw_curves(
     "IoU and the probability of the class in question over the episode"
     p = self.steps.p[:, self.label].tolist()
     if not self.steps.iou.isnan().any(): ax.plot(self.steps.iou.tolist(), "o-", color="C0", ms=4, label="IoU")
-    ax.plot(p, "s-", color="C2", ms=4, label=f"probability of {self.run.classes[self.label]}")
+    ax.plot(p, "s-", color="C2", ms=4, label=f"probability of {as_label(self.run.classes[self.label])}")
     ax.set(xlabel="step", xlim=(-0.3, len(p) - 0.7), ylim=(-0.02, 1.02), xticks=range(len(p)))
     ax.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
 
@@ -198,7 +199,7 @@ def figure(
     around = theta_from_window(margin)
     draw_view(photo, self.env, self.index, around)
     draw_box(photo, around, window(self.seen.theta[0]), color="C0")
-    photo.set_title(f"{self.env.bank.items[self.index].name} and the window", fontsize=9)
+    photo.set_title(f"{as_label(self.env.bank.items[self.index].name)} and the window", fontsize=9)
     draw_view(view, self.env, self.index, self.seen.theta[0])
     view.set_title("the view", fontsize=9)
     self._draw_q(q, self.seen.q[0])

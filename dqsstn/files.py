@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['brief', 'InputError', 'refusing', 'read_json', 'user_path', 'import_extra', 'plan_file', 'is_unfinished',
-           'check_out_folder', 'check_file', 'check_folder', 'replacing', 'write_text', 'flush', 'write_durably',
-           'cache_folder', 'make_folder', 'unpack_archive']
+           'unmeasured_file', 'check_out_folder', 'check_file', 'check_room', 'check_folder', 'replacing', 'write_text',
+           'flush', 'write_durably', 'cache_folder', 'make_folder', 'unpack_archive']
 
 # %% ../nbs/00b_files.ipynb #9f12da57
 import contextlib
@@ -101,6 +101,12 @@ def is_unfinished(
     "Whether a training in this folder was begun and is not over"
     return plan_file(run).is_file()
 
+def unmeasured_file(
+    run: str | Path,  # run folder
+) -> Path:  # it exists from the last network of a run to its last picture
+    "Where the plan of a training goes when all networks are saved, for as long as numbers or pictures are missing"
+    return Path(run, "unmeasured.json")
+
 # %% ../nbs/00b_files.ipynb #feefacdc
 def _is_leftover(file, run):
     "Was this file left by a training that was killed before it saved anything?"
@@ -135,6 +141,17 @@ def check_file(
     if not parent.is_dir(): raise InputError(f"{parent}: no such folder; make it first, or {other}")
     if not os.access(parent, os.W_OK): raise InputError(f"{parent}: you may not write there; {other}")
     return path
+
+def check_room(
+    path: str | Path,  # file or folder that a command is about to write
+    n_bytes: float,  # how many bytes it needs
+):
+    "An `InputError` if the disk has less room than that"
+    existing = next(p for p in (Path(path).absolute(), *Path(path).absolute().parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    if free < n_bytes:
+        raise InputError(f"{path}: needs up to {n_bytes / 1e6:,.0f} MB, but its disk has {free / 1e6:,.0f} MB left; "
+                         "make room, or name another folder")
 
 def check_folder(
     path: Path,  # folder that a command is about to fill; it may exist

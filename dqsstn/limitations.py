@@ -26,7 +26,7 @@ from .experiments import CLUTTER
 from .files import InputError
 from .results import claim_table
 from .statistics import Contrast, compare, contrast, difference_text, plus_minus, ratio_text, share_text
-from .style import SALIENT
+from .style import SALIENT, as_label
 
 # %% ../nbs/06_limitations.ipynb #60f17563
 def overlap_examples(
@@ -66,13 +66,13 @@ def plot_outlines(
     if not blank: ax.imshow(load_photo(item.path))
     for k, box in reversed(list(enumerate(item.boxes))):
         roomy = box[2] - box[0] >= width / 6 and box[3] - box[1] >= height / 10  # else there is no room for a name
-        name = classes[item.labels[k]] if roomy else ""
+        name = as_label(classes[item.labels[k]]) if roomy else ""
         _outline(ax, box, "C0" if k else SALIENT, name if blank else None)
     if blank:
         limits = dict(xlim=(x1.min() - 0.05 * width, x2.max() + 0.1 * width), ylim=(y2.max() + 12, y1.min() - 12))
         ax.set(aspect="equal", facecolor="white", **limits)
     ax.grid(False)
-    label = f"{100 * item.covered:.2f} % covered\ntrue label: {classes[item.salient_label]}"
+    label = f"{100 * item.covered:.2f} % covered\ntrue label: {as_label(classes[item.salient_label])}"
     ax.set(xticks=[], yticks=[], xlabel=label)
 
 # %% ../nbs/06_limitations.ipynb #d6bea305
@@ -350,7 +350,7 @@ def figure_classes(
         correct.errorbar(where, top1, _wilson(seen, n_seeds), ls="", lw=1.5, label=title, **style)
     often.set(ylabel="share (%)")
     correct.set(ylabel="Top-1 (%)", ylim=(0, 100), xlabel="class, by the number of test photos n, all seeds")
-    correct.set_xticks(x, [f"{c}\n{n}" for c, n in truth.items()], rotation=90 if len(x) > 12 else 0)
+    correct.set_xticks(x, [f"{as_label(c)}\n{n}" for c, n in truth.items()], rotation=90 if len(x) > 12 else 0)
     for ax in (often, correct):
         ax.grid(axis="x", visible=False)
         ax.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['plot_learning', 'plot_bins', 'telling_rows', 'view_pixels', 'draw_box', 'draw_view', 'draw_step', 'class_probability',
-           'draw_episodes', 'filmstrip', 'save_gif', 'draw_run', 'plot_items']
+           'draw_episodes', 'filmstrip', 'save_gif', 'draw_run', 'check_drawing', 'plot_items']
 
 # %% ../nbs/04d_pictures.ipynb #bfc55908
+import io
 import math
 from collections import Counter
 from pathlib import Path
@@ -29,7 +30,7 @@ from .learner import make_bank, make_env
 from .policies import Episode, agent_policy, play, whole_image
 from .rewards import eval_mode
 from .runs import Run
-from .style import SALIENT, use_style
+from .style import SALIENT, as_label, use_style
 
 # %% ../nbs/04d_pictures.ipynb #596467e2
 def plot_learning(
@@ -160,7 +161,7 @@ def draw_episodes(
     for ax_row, b, p_row in zip(axes, rows, probability):
         for t, ax in enumerate(ax_row): draw_step(ax, env, episode, b, t, p_row[t])
         label = env.bank.labels[episode.index[b]]
-        if label >= 0: ax_row[0].set_ylabel(env.bank.classes[label], fontsize=9)
+        if label >= 0: ax_row[0].set_ylabel(as_label(env.bank.classes[label]), fontsize=9)
     return fig
 
 def filmstrip(
@@ -224,20 +225,31 @@ def draw_run(
     save_gif(env, episode, run.classifiers["agent"], folder / "episode.gif")
 
 # %% ../nbs/04d_pictures.ipynb #251d2f7a
+def check_drawing(
+    items: Items,  # a split
+):
+    "Draw a figure and throw it away: an error now, instead of at the end of a training"
+    use_style()
+    with io.BytesIO() as file:
+        fig = plot_items(items)
+        try: fig.savefig(file)
+        finally: plt.close(fig)
+
 def plot_items(
     items: Items,  # a split
 ) -> Figure:
     "Photos per salient class, sizes of the objects, and objects per photo"
     fig, (by_class, by_size, by_count) = plt.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
     counts = Counter(items.classes[i.salient_label] for i in items).most_common()
-    by_class.bar([c for c, _ in counts], [n for _, n in counts])
+    by_class.bar(range(len(counts)), [n for _, n in counts], tick_label=[as_label(c) for c, _ in counts])
     by_class.tick_params("x", rotation=60 if len(counts) < 12 else 90)
     by_class.set(xlabel="salient class", ylabel="photos")
     known = all(all(i.size) for i in items)
     def side(item, box): return math.sqrt(box_area(box) / math.prod(item.size) if known else box_area(box))
     salient = [side(i, i.salient_box) for i in items]
     others = [side(i, box) for i in items for box in i.boxes[1:]]
-    by_size.hist([salient, others], bins=20, stacked=True, color=[SALIENT, "C7"], label=["salient", "others"])
+    by_size.hist([salient, others], 20, (0, max(salient + others)), stacked=True, color=[SALIENT, "C7"],
+                 label=["salient", "others"])
     by_size.set(xlabel="square root of box area" + (" / photo area" if known else ", pixels"), ylabel="objects")
     by_size.legend()
     per_photo = Counter(min(len(i.boxes), 10) for i in items)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ANSWERS', 'Run', 'training_identity', 'provenance', 'overlap_message', 'windows_of', 'answers', 'choose_answer',
-           'train_run', 'actions_of', 'save_run', 'load_run', 'predict', 'predictions', 'photo_pixels']
+           'train_run', 'actions_of', 'disk_space', 'save_run', 'load_run', 'predict', 'predictions', 'photo_pixels']
 
 # %% ../nbs/04a_runs.ipynb #99c3fe85
 import copy
@@ -31,7 +31,7 @@ from .classifier import fit_classifier, mining_weight, probabilities
 from .config import Config, extensions_digest, load_config, save_config
 from .data import ImageBank, Items, bank_from_photos, square_source
 from .env import ACTION_SETS, ActionSet, ViewEnv, make_actions, read_actions, window, write_actions
-from .files import InputError, check_out_folder, is_unfinished
+from .files import InputError, check_out_folder, is_unfinished, user_path
 from .learner import ProgressBar, choose_device, encoder_of, generator, make_bank, make_env, new_net
 from .policies import POLICIES, Episode, ThetaOf, agent_policy, best_zooms, final_windows, mixture_of, play_all
 from .train import agent_learner, fit_agent
@@ -212,12 +212,27 @@ def actions_of(
     "What the agent of a run can do"
     return make_actions(run.config.actions, run.config.move_px, run.config.zoom_factor)
 
+def disk_space(
+    config: Config,  # of a run
+    n_classes: int,  # of its photos
+) -> int:  # bytes
+    "The most that a training writes: each network as a checkpoint and in the run folder, and twice the state of one"
+    bare, cpu = dataclasses.replace(config, pretrained=False, weights=None), torch.device("cpu")
+    n_actions = len(make_actions(config.actions, config.move_px, config.zoom_factor))
+    q_net, classifier = (
+        sum(value.nbytes for value in new_net(bare, n_out, kind, cpu).state_dict().values())
+        for n_out, kind in ((n_actions, "q_net"), (n_classes, "classifier")))
+    networks = q_net + classifier * (2 + len(POLICIES) + config.mixture)
+    state = 4 * (q_net + classifier) + 100 * config.capacity  # with target network, moments of Adam, and the memory
+    return 2 * networks + 2 * state + 10_000_000  # pictures
+
 def save_run(
     run: Run,  # what to save
     out: str | Path,  # new folder
 ) -> Path:  # the folder
     "Write a run folder, which appears under its name when it is complete; a resumed training completes its own folder"
-    out = Path(out) if is_unfinished(out) else check_out_folder(out)
+    out = user_path(out)
+    if not is_unfinished(out): check_out_folder(out)
     staging = out / "checkpoint" / "run" if is_unfinished(out) else out.with_name(out.name + ".partial")
     shutil.rmtree(staging, ignore_errors=True)  # of a run that was cut off
     staging.mkdir(parents=True)
@@ -266,7 +281,7 @@ def load_run(
     policies: tuple = POLICIES,  # whose classifiers must be there
 ) -> Run:
     "Read a run folder"
-    path = Path(path)
+    path = user_path(path)
     files = ["config.json", "provenance.json", "train_photos.json", "metrics.csv", "q_net.safetensors",
              *(f"classifier_{policy}.safetensors" for policy in policies)]
     missing = [f for f in files if not (path / f).is_file()]

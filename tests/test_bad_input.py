@@ -207,6 +207,8 @@ def test_one_photo_in_both_parts(folder, case=table.case("training", "a photo to
 
 def crowded(i): return "0 .5 .5 .9 .9\n" + ("1 .5 .5 .1 .1\n" * 9999 if i == 0 else "")
 
+def half_a_pixel(i): return f"{i % 2} .5 .5 {.5 / 96} {.5 / 64}" if i else "0 .5 .5 .4 .4"
+
 def odd_sizes():
     make_yolo()
     for name, size in ((0, (1, 1)), (1, (20_000, 30)), (2, (30, 20_000))):
@@ -215,7 +217,7 @@ def odd_sizes():
 @pytest.mark.parametrize("case, make", table.cases("training", {
     "one class only": lambda: make_yolo(classes=1, label=lambda i: "0 .5 .5 .4 .4"),
     "one photo to fit and one to validate": lambda: make_yolo(1),
-    "boxes of half a pixel": lambda: make_yolo(label=lambda i: f"{i % 2} .5 .5 {.5 / 96} {.5 / 64}"),
+    "boxes of half a pixel": lambda: make_yolo(label=half_a_pixel),
     "10,000 objects": lambda: make_yolo(label=crowded),
     "photos of 1x1, 20000x30 and 30x20000 pixels": odd_sizes,
 }))
