@@ -144,10 +144,10 @@ def read_items(
 ) -> "Items":
     "Read a split; on standard error, what was left out"
     load_library()
-    from dqsstn import data, formats, sample
+    from dqsstn import formats, sample, voc
     years, difficult = [int(year) for year in source.year_names], not source.no_difficult
     match source.kind:
-        case "voc": items = data.voc_items(source.voc, split, years, difficult, skip_bad=source.skip_bad)
+        case "voc": items = voc.voc_items(source.voc, split, years, difficult, skip_bad=source.skip_bad)
         case "boxes": items = formats.boxes_items(source.boxes, split, years, difficult)
         case "coco": items = formats.coco_items(source.coco, source.images, split, source.skip_bad)
         case "yolo": items = formats.yolo_items(source.yolo, split, source.skip_bad)

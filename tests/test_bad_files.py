@@ -15,9 +15,10 @@ from conftest import call, contents, make_voc, photo
 from PIL import Image
 from recording import Table, refused
 
-from dqsstn.data import bank_from_photos, load_photo, voc_items
+from dqsstn.data import bank_from_photos, load_photo
 from dqsstn.files import InputError
 from dqsstn.formats import download_voc
+from dqsstn.voc import voc_items
 
 table = Table(__file__)
 

@@ -17,13 +17,13 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from dqsstn.config import PAPER_REWARDS
 from dqsstn.files import InputError
-from dqsstn.data import voc_items
 from dqsstn.sample import sample_items
 from dqsstn.env import sign_of_change
 from dqsstn.gym import ViewGym, gym_reward, photos_gym, sb3_policy
 from dqsstn.rewards import make_reward
 from dqsstn.policies import play_all
 from dqsstn.runs import load_run
+from dqsstn.voc import voc_items
 
 SIZES = dict(source_size=48, view_size=40, horizon=3, device="cpu")
 
