@@ -22,7 +22,7 @@ from .config import CONFIGS, Config, load_config, make_config, override
 from dqsstn.console import (
     JsonFile, Settings, app, check_csv, config_option, data_app, load_library, print_table, remedy, say, write_json,
 )
-from .files import InputError, check_file, check_folder, check_out_folder, is_unfinished, plan_file
+from .files import InputError, check_file, check_folder, check_out_folder, is_unfinished, plan_file, user_path
 from dqsstn.sources import (
     CountedSource, DataSource, read_items, read_photos, sample_settings, source_name, source_of_run, with_source,
 )
@@ -52,6 +52,8 @@ class Plan:
         source = asdict(self.source)
         if self.source.kind == "voc": source["voc"] = self.source.voc or os.environ["DQSSTN_VOC"]
         source |= {field: _absolute(source[field]) for field in _PATHS if source[field]}
+        listed = self.source.classes and user_path(self.source.classes)
+        if listed and os.path.isfile(listed): source["classes"] = str(listed.absolute())
         plan = dict(config=asdict(self.config), source=source, split=self.split, command=self.command)
         return json.dumps(plan, indent=2) + "\n"
 
