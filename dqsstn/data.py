@@ -230,7 +230,9 @@ def photo_size(
                 f.seek(-2, os.SEEK_END)
                 ended = f.read() == b'\xff\xd9'
             if not ended: photo.load()
-        return photo.size, _orientation(photo)
+        size = photo.size
+        if photo.format == 'TIFF': size = photo.tag_v2[256], photo.tag_v2[257]  # Pillow has turned the other one
+        return size, _orientation(photo)
 
 def upright_size(
     size: tuple[int, int],  # width and height as stored, in pixels

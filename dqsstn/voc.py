@@ -224,6 +224,6 @@ def voc_items(
         source = f"{devkit}, split {split}" + ('' if folders == [devkit] else f" of {', '.join(map(str, years))}")
         items = collect_items(entries, make, classes, split, skip_bad, source)
         for path in duplicates(item.path for item in items):
-            raise InputError(f"{source}: more than one annotation is of {path}; mend their <filename>")
+            raise InputError(f"{source}: more than one annotation is of {path}; fix their <filename>")
         return items
     return read_split(read, split, all((f/'ImageSets'/'Main'/f'{split}.txt').is_file() for f in folders))
