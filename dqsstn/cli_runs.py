@@ -57,6 +57,8 @@ class Plan:
         source = asdict(self.source)
         if self.source.kind == "voc": source["voc"] = self.source.voc or os.environ["DQSSTN_VOC"]
         source |= {field: _absolute(source[field]) for field in _PATHS if source[field]}
+        listed = self.source.classes and user_path(self.source.classes)
+        if listed and os.path.isfile(listed): source["classes"] = str(listed.absolute())
         plan = dict(config=asdict(self.config), source=source, split=self.split, command=self.command)
         return json.dumps(plan, indent=2) + "\n"
 

@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from .files import InputError, refusing
+from .files import InputError, read_json, refusing, user_path
 
 # %% ../nbs/00a_config.ipynb #77ad3bf1
 Positive = Annotated[int, Field(gt=0)]
@@ -189,12 +189,10 @@ def load_config(
 ) -> Config:  # the checked configuration
     "A named configuration, or one read from a JSON file; fields that the file leaves out keep the defaults"
     if str(name) in CONFIGS: return CONFIGS[str(name)]
-    path = Path(name)
+    path = user_path(name)
     if not path.is_file():
         raise InputError(f"{name}: neither a JSON file nor one of the configurations {', '.join(CONFIGS)}")
-    try: values = json.loads(path.read_text())
-    except ValueError as e:
-        raise InputError(f"{path}: not valid JSON ({e}); mend it or start from a named configuration") from None
+    values = read_json(path, "mend it, or start from a named configuration")
     if not isinstance(values, dict): raise InputError(f"{path}: a configuration is a JSON object of fields")
     return make_config(values, str(path))
 

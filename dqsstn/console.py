@@ -8,6 +8,7 @@ __all__ = ['app', 'data_app', 'JsonFile', 'Settings', 'remedy', 'Commands', 'Com
 
 # %% ../nbs/07a_console.ipynb #91682045
 import errno
+import io
 import json
 import math
 import os
@@ -50,6 +51,8 @@ class Commands(TyperGroup):
         return sorted(super().list_commands(ctx), key=lambda name: name not in ("demo", "data"))
 
     def parse_args(self, ctx, args):
+        for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
+            if isinstance(stream, io.TextIOWrapper): stream.reconfigure(errors="backslashreplace")
         ctx.meta["dqsstn.command"] = shlex.join(["dqsstn", *args])
         return super().parse_args(ctx, args)
 

@@ -1,10 +1,11 @@
 # Made from data.py by scripts/stubs.py, which `make export` runs: do not edit.
-__all__ = ['MAX_PIXELS', 'VOC_CLASSES', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout', 'read_split', 'photo_size', 'upright_size', 'has_area', 'item_of', 'make_item', 'duplicates', 'collect_items', 'voc_items', 'describe', 'square_source', 'ImageBank', 'bank_from_photos', 'SourceBoxes', 'photo_dls']
+__all__ = ['MAX_PIXELS', 'PHOTO_SUFFIXES', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout', 'read_split', 'photo_size', 'upright_size', 'has_area', 'item_of', 'make_item', 'duplicates', 'collect_items', 'describe', 'square_source', 'ImageBank', 'bank_from_photos', 'SourceBoxes', 'photo_dls']
 import contextlib
 import hashlib
 import json
 import math
 import sys
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +18,20 @@ from fastai.data.core import DataLoaders
 from fastai.vision.core import TensorBBox
 from tqdm.auto import tqdm
 MAX_PIXELS = 89478485
+PHOTO_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.mpo', '.png', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.avif', '.heic', '.heif')
 _FORMATS = ('JPEG', 'PNG', 'BMP', 'GIF', 'TIFF', 'WEBP')
+_HEIC = {b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1'}
+
+class _Quiet:
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.filters = (threading.Lock(), 0, contextlib.ExitStack())
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error) -> None: ...
+_quiet = _Quiet()
+_TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
 
 def load_photo(path: str | Path) -> Image.Image: ...
 
@@ -70,7 +84,6 @@ def is_held_out(name: str, pct: int=15) -> bool: ...
 def holdout(items: Items, pct: int=15) -> tuple[Items, Items]: ...
 
 def read_split(read: Callable[[str], Items], split: str, found: bool) -> Items: ...
-VOC_CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor')
 MEND = 'mend it, or leave the photo out (skip_bad)'
 
 def photo_size(path: str | Path) -> tuple[tuple[int, int], int]: ...
@@ -86,9 +99,6 @@ def make_item(name: str, path: str | Path, size: tuple | None, objects: list, so
 def duplicates(values: Iterable) -> list: ...
 
 def collect_items(entries: list[tuple], make: Callable[[str, Any], Item], classes: Iterable[str], name: str, skip_bad: bool, source: object, notes: Sequence[str]=()) -> Items: ...
-_ARCHIVES = ('.tar', '.tar.gz', '.tgz', '.zip')
-
-def voc_items(root: str | Path | None=None, split: str='train', years: Sequence[int]=(2007, 2012), difficult: bool=True, classes: Sequence[str]=VOC_CLASSES, skip_bad: bool=False) -> Items: ...
 
 def describe(items: Items) -> dict: ...
 

@@ -47,7 +47,10 @@ class ViewGym(gymnasium.Env):
         reward: Callable[[ViewEnv, State, State], Tensor] | None = None,  # of (env, before, after); default: Eq. 4
         render_mode: str | None = None,  # None, or 'rgb_array' for `render`
     ):
-        self.env, self.reward, self.render_mode = env, reward, render_mode
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            remedy = "choose rgb_array; gymnasium.make also takes human and rgb_array_list"
+            raise InputError(f"render_mode={render_mode!r}: unknown; {remedy}")
+        self.env, self.reward, self.render_mode, self.state = env, reward, render_mode, None
         self.observation_space = gymnasium.spaces.Box(0, 255, (3, env.view_size, env.view_size), np.uint8)
         self.action_space = gymnasium.spaces.Discrete(env.n_actions)
 
@@ -55,15 +58,15 @@ class ViewGym(gymnasium.Env):
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
         "Start on a photo drawn by the environment's generator, or on `options={'index': …, 'flip': …}`"
         super().reset(seed=seed)
-        options = options or {}
-        index = int(options.get("index", self.np_random.integers(len(self.env.bank))))
+        index, flip = self._start(int(self.np_random.integers(len(self.env.bank))), options or {})
         self.name = self.env.bank.items[index].name
-        self._go_to(self.env.reset([index], torch.tensor([bool(options.get("flip", False))])))
+        self._go_to(self.env.reset([index], torch.tensor([flip])))
         return self._observation(), self._info()
 
     @torch.inference_mode()
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
         "Take one action; the end of the horizon truncates, nothing terminates"
+        self._check(action)
         before, iou_before = self.state, self.iou
         self._go_to(self.env.step(before, torch.tensor([int(action)], device=self.env.device)))
         if self.reward is None: reward = sign_of_change(iou_before, self.iou)
@@ -72,9 +75,30 @@ class ViewGym(gymnasium.Env):
 
     def render(self) -> np.ndarray | None:
         "The current view as an (H, W, 3) array"
-        return self._observation().transpose(1, 2, 0) if self.render_mode == "rgb_array" else None
+        if self.render_mode: return self._observation().transpose(1, 2, 0)
+        gymnasium.logger.warn("render: nothing is drawn without a render_mode; make the environment with one")
+        return None
 
 # %% ../nbs/15_gymnasium.ipynb #7f168e9a
+@patch
+def _start(self: ViewGym, drawn, options):
+    "The photo that an episode starts on, and whether it is mirrored"
+    n, index, flip = len(self.env.bank), options.get("index", drawn), options.get("flip", False)
+    for key in options.keys() - {"index", "flip"}:
+        raise InputError(f"reset: unknown option {key!r}; the options are index and flip")
+    if not isinstance(index, (int, np.integer)) or not 0 <= index < n:
+        raise InputError(f"reset: index={index!r} is no photo; choose from 0 to {n - 1}")
+    if not isinstance(flip, (bool, np.bool_)): raise InputError(f"reset: flip={flip!r}; choose True or False")
+    return int(index), bool(flip)
+
+@patch
+def _check(self: ViewGym, action):
+    "An `InputError` if this is not an action, or there is no photo to look at yet"
+    if self.state is None: raise InputError("step: no episode has begun; call reset first")
+    if self.action_space.contains(action): return
+    known = ", ".join(f"{k} {name}" for k, name in enumerate(self.env.actions.names))
+    raise InputError(f"step: action {action!r} is unknown; choose one of {known}")
+
 @patch
 def _go_to(self: ViewGym, state):
     self.state = state
@@ -98,6 +122,8 @@ def sample_gym(
     "What `gymnasium.make('dqsstn/Sample-v0')` builds"
     bank = ImageBank(sample_items(split, seed=seed)[:n_images], source_size=2 * view_size)
     return ViewGym(ViewEnv(bank, horizon=horizon, view_size=view_size), render_mode=render_mode)
+
+sample_gym.metadata = ViewGym.metadata
 
 # %% ../nbs/15_gymnasium.ipynb #e5b215ae
 def gym_reward(
@@ -128,6 +154,8 @@ def photos_gym(
     classifier = trained and trained.classifiers["baseline"]
     reward = gym_reward(make_reward(config.reward, config.alpha, config.beta), classifier)
     return ViewGym(make_env(make_bank(items, config), config), reward, render_mode)
+
+photos_gym.metadata = ViewGym.metadata
 
 # %% ../nbs/15_gymnasium.ipynb #11b2d98f
 def sb3_policy(

@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 from sklearn.datasets import load_digits, load_sample_images
 
-from .data import Items, _covered, box_area, is_held_out, voc_items
+from .data import Items, _covered, box_area, is_held_out
 from .files import InputError, cache_folder, make_folder
+from .voc import voc_items
 
 # %% ../nbs/00d_sample.ipynb #8b2c9e72
 SAMPLE_CLASSES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')

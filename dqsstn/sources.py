@@ -19,13 +19,13 @@ import typer
 from fastcore.basics import patch
 
 from .console import load_library, say
-from .files import InputError
+from .files import InputError, user_path
 
 if TYPE_CHECKING: from dqsstn.data import Items
 
 # %% ../nbs/07b_sources.ipynb #6a5109d4
 _KINDS = ("voc", "coco", "yolo", "sample", "boxes")
-_ONLY_FOR = dict(images=("coco",), years=("voc", "boxes"), no_difficult=("voc", "boxes"),
+_ONLY_FOR = dict(images=("coco",), years=("voc", "boxes"), classes=("voc",), no_difficult=("voc", "boxes"),
                  skip_bad=("voc", "coco", "yolo"), seed=("sample",), n_train=("sample",), n_test=("sample",))
 _photos = partial(typer.Option, rich_help_panel="Which photos (one of --voc, --coco, --yolo, --sample)")
 
@@ -39,8 +39,9 @@ def _flag(name, text): return _photos(name, help=text)
 @dataclass(frozen=True)
 class DataSource:
     "Which photos a command reads; the fields are options of the command line"
-    voc: Annotated[Path | None, _folder("PASCAL VOC: the folder that holds VOCdevkit, or an archive of it. "
-                                        "Default, where no photos are named: $DQSSTN_VOC.")] = None
+    voc: Annotated[Path | None, _folder(
+        "PASCAL VOC: the folder that holds VOCdevkit, or an archive of it; or the folder of one year, or of "
+        "your own photos in its layout. Default, where no photos are named: $DQSSTN_VOC.")] = None
     coco: Annotated[Path | None, _photos(metavar="JSON", help=(
         "COCO annotations; '{split}' in the name stands for the split."))] = None
     images: Annotated[Path | None, _folder("The photos of --coco; '{split}' as there.")] = None
@@ -48,6 +49,8 @@ class DataSource:
     sample: Annotated[bool, _flag("--sample", (
         "The built-in sample: handwritten digits on photos, made on the spot."))] = False
     years: Annotated[list[str] | None, _photos(metavar="LIST", help="Years of VOC. Default: 2007,2012.")] = None
+    classes: Annotated[str | None, _photos(metavar="LIST|FILE", help=(
+        "Your own classes for --voc, with commas between them, or a file with one a line."))] = None
     no_difficult: Annotated[bool, _flag("--no-difficult", "Leave out objects that VOC flags as difficult.")] = False
     skip_bad: Annotated[bool, _flag("--skip-bad", (
         "Leave out broken photos and list them, instead of stopping."))] = False
@@ -112,13 +115,21 @@ def with_source(
     return spread
 
 # %% ../nbs/07b_sources.ipynb #1aadeb7a
+def _voc_name(source):
+    "Years of VOC, or the name of the folder of one year; and the classes, if they are the user's own"
+    from dqsstn.voc import is_year
+    root = user_path(source.voc or os.environ.get("DQSSTN_VOC", "")).absolute()
+    name = root.name.removeprefix("VOC") if is_year(root) else "+".join(source.year_names)
+    return f"{name}, classes {Path(source.classes).name}" if source.classes else name
+
 def source_name(
     source: DataSource,  # photos
 ) -> str:  # for results
     "What the photos are"
     if source.kind == "sample": return f"sample, seed {source.seed or 0}"
-    name = dict(voc="VOC " + "+".join(source.year_names), coco=f"COCO {source.coco and source.coco.name}",
-                yolo=f"YOLO {source.yolo and source.yolo.absolute().name}", boxes="boxes")[source.kind]
+    if source.kind == "voc": name = f"VOC {_voc_name(source)}"
+    else: name = dict(coco=f"COCO {source.coco and source.coco.name}",
+                      yolo=f"YOLO {source.yolo and source.yolo.absolute().name}", boxes="boxes")[source.kind]
     return name + (" without difficult objects" if source.no_difficult else "")
 
 def sample_settings(
@@ -144,10 +155,12 @@ def read_items(
 ) -> "Items":
     "Read a split; on standard error, what was left out"
     load_library()
-    from dqsstn import data, formats, sample
+    from dqsstn import formats, sample, voc
     years, difficult = [int(year) for year in source.year_names], not source.no_difficult
     match source.kind:
-        case "voc": items = data.voc_items(source.voc, split, years, difficult, skip_bad=source.skip_bad)
+        case "voc":
+            classes = voc.read_classes(source.classes) if source.classes else voc.VOC_CLASSES
+            items = voc.voc_items(source.voc, split, years, difficult, classes, source.skip_bad)
         case "boxes": items = formats.boxes_items(source.boxes, split, years, difficult)
         case "coco": items = formats.coco_items(source.coco, source.images, split, source.skip_bad)
         case "yolo": items = formats.yolo_items(source.yolo, split, source.skip_bad)

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from dqsstn.data import Items
 _KINDS = ('voc', 'coco', 'yolo', 'sample', 'boxes')
-_ONLY_FOR = dict(images=('coco',), years=('voc', 'boxes'), no_difficult=('voc', 'boxes'), skip_bad=('voc', 'coco', 'yolo'), seed=('sample',), n_train=('sample',), n_test=('sample',))
+_ONLY_FOR = dict(images=('coco',), years=('voc', 'boxes'), classes=('voc',), no_difficult=('voc', 'boxes'), skip_bad=('voc', 'coco', 'yolo'), seed=('sample',), n_train=('sample',), n_test=('sample',))
 _photos = partial(typer.Option, rich_help_panel='Which photos (one of --voc, --coco, --yolo, --sample)')
 
 def _folder(text): ...
@@ -20,12 +20,13 @@ def _flag(name, text): ...
 
 @dataclass(frozen=True)
 class DataSource:
-    voc: Annotated[Path | None, _folder('PASCAL VOC: the folder that holds VOCdevkit, or an archive of it. Default, where no photos are named: $DQSSTN_VOC.')] = None
+    voc: Annotated[Path | None, _folder('PASCAL VOC: the folder that holds VOCdevkit, or an archive of it; or the folder of one year, or of your own photos in its layout. Default, where no photos are named: $DQSSTN_VOC.')] = None
     coco: Annotated[Path | None, _photos(metavar='JSON', help="COCO annotations; '{split}' in the name stands for the split.")] = None
     images: Annotated[Path | None, _folder("The photos of --coco; '{split}' as there.")] = None
     yolo: Annotated[Path | None, _folder('YOLO text files: the folder of images/, labels/ and data.yaml.')] = None
     sample: Annotated[bool, _flag('--sample', 'The built-in sample: handwritten digits on photos, made on the spot.')] = False
     years: Annotated[list[str] | None, _photos(metavar='LIST', help='Years of VOC. Default: 2007,2012.')] = None
+    classes: Annotated[str | None, _photos(metavar='LIST|FILE', help='Your own classes for --voc, with commas between them, or a file with one a line.')] = None
     no_difficult: Annotated[bool, _flag('--no-difficult', 'Leave out objects that VOC flags as difficult.')] = False
     skip_bad: Annotated[bool, _flag('--skip-bad', 'Leave out broken photos and list them, instead of stopping.')] = False
     seed: Annotated[int | None, _number(0, 'Which sample. Default: 0, or that of the run.')] = None

@@ -114,7 +114,7 @@ VOC_LISTS = {
     "a name that leads elsewhere": (appended("../../../secret"), ["../../../secret", "is not the name of a photo"]),
     "a name with a zero byte": (appended("00\0003"), ["is not the name of a photo"]),
     "a name of 5000 letters": (appended("a" * 5000), ["is not the name of a photo"]),
-    "a split of bytes that are no text": (listed(bytes(range(256))), ["train.txt", "no list of photos"]),
+    "a split of bytes that are no text": (listed(bytes(range(256))), ["train.txt", "is not the name of a photo"]),
     "no split file": (lambda voc: (voc/"ImageSets"/"Main"/"train.txt").unlink(), ["train.txt: no such split", "(val)"]),
     "no folder ImageSets": (lambda voc: shutil.rmtree(voc/"ImageSets"), ["no such split", "(none)"]),
 }

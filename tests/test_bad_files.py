@@ -4,20 +4,25 @@ import io
 import json
 import shutil
 import struct
+import sys
 import tarfile
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import call, contents, make_voc, photo
-from PIL import Image
+from PIL import Image, ImageFile, features
 from recording import Table, refused
 
-from dqsstn.data import bank_from_photos, load_photo, voc_items
+from dqsstn import data
+from dqsstn.data import ImageBank, bank_from_photos, load_photo, photo_size
 from dqsstn.files import InputError
 from dqsstn.formats import download_voc
+from dqsstn.voc import voc_items
 
 table = Table(__file__)
 
@@ -132,6 +137,155 @@ def test_odd_photos(run, folder):
         x1, y1, x2, y2 = prediction["window"]
         assert prediction["image"] == file and 0 <= x1 < x2 <= w and 0 <= y1 < y2 <= h
         case.works(f"predicted, with a window inside its {w}x{h} pixels")
+
+# metadata
+
+def segment(content, marker=0xE1): return struct.pack(">BBH", 255, marker, len(content) + 2) + content
+def tag(number, kind, count, value): return struct.pack("<HHI", number, kind, count) + value
+def turn(value=6, kind=3, count=1): return tag(0x0112, kind, count, struct.pack("<HH", value, 0))
+
+def exif(*tags, n=None, after=0, start=b"II*\0\x08\0\0\0", more=b""):
+    "An EXIF block of little-endian tags, whose number may be wrong"
+    count = struct.pack("<H", len(tags) if n is None else n)
+    return b"Exif\0\0" + start + count + b"".join(tags) + struct.pack("<I", after) + more
+
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
+WIDE, RATIONAL = tag(0x0128, 2, 1, b"cm\0\0"), tag(0x011A, 2, 4, b"72\0\0")  # texts where numbers belong
+UPRIGHT = {
+    "EXIF of nothing": b"Exif\0\0", "EXIF cut off in its header": exif(turn())[:12],
+    "EXIF cut off in a tag": exif(turn())[:20], "EXIF of zeros": b"Exif\0\0" + bytes(50),
+    "EXIF of random bytes": b"Exif\0\0" + bytes(range(256)), "EXIF that is a text": b"Exif\0\0 taken in May",
+    "EXIF without its zeros": b"Exif" + exif(turn())[6:],
+    "EXIF in the order of bytes of nobody": exif(turn(), start=b"XX*\0\x08\0\0\0"),
+    "EXIF in the other order of bytes": exif(turn(), start=b"MM\0*\0\0\0\x08"),
+    "EXIF that begins at byte 4 billion": exif(turn(), start=b"II*\0\xff\xff\xff\xff"),
+    "an orientation of 0": exif(turn(0)), "an orientation of 9": exif(turn(9)),
+    "an orientation of 65535": exif(turn(65535)),
+    "an orientation in letters": exif(tag(0x0112, 2, 2, b"6\0\0\0")),
+    "an orientation of NaN": exif(tag(0x0112, 11, 1, struct.pack("<f", float("nan")))),
+    "an orientation of six over zero": exif(tag(0x0112, 5, 1, struct.pack("<I", 26)), more=struct.pack("<II", 6, 0)),
+    "an orientation of bytes": exif(tag(0x0112, 7, 4, b"\6\0\0\0")),
+    "an orientation of no kind": exif(turn(kind=0)), "an orientation of an unknown kind": exif(turn(kind=99)),
+    "4 billion orientations": exif(turn(count=2**32 - 1)), "an orientation that is not there": exif(turn(count=0)),
+    "XMP with an orientation of 9": XMP + b'<x tiff:Orientation="9"/>', "XMP of random bytes": XMP + bytes(range(256)),
+}
+TURNED = {
+    "EXIF with 65535 tags, of which one is there": exif(turn(), n=65535),
+    "EXIF that points to itself": exif(turn(), after=8),
+    "EXIF within itself": exif(turn(), tag(0x8769, 4, 1, struct.pack("<I", 8))),
+    "EXIF of GPS at byte 4 billion": exif(turn(), tag(0x8825, 4, 1, b"\xff" * 4)),
+    "EXIF with a unit in letters": exif(turn(), WIDE), "EXIF with a resolution in letters": exif(turn(), RATIONAL),
+    "EXIF with a note of 2 GB": exif(turn(), tag(0x927C, 7, 2**31, b"\0" * 4)),
+    "EXIF cut off behind its tags": exif(turn())[:-3],
+    "XMP that tells the orientation": XMP + b'<x tiff:Orientation="6"/>',
+}
+METADATA = {name: (block, 1) for name, block in UPRIGHT.items()} | {name: (b, 6) for name, b in TURNED.items()}
+
+@pytest.mark.parametrize("case, block, orientation", table.cases("metadata", METADATA))
+def test_odd_metadata(case, folder, capfd, recwarn, block, orientation):
+    "Pixels that decode are a photo; its orientation is 6 (the left column is the top row) or unknown, which is upright"
+    voc = make_voc("voc", n=1, splits=("train",))
+    path = voc/"JPEGImages"/"000000.jpg"
+    path.write_bytes(WHOLE[:2] + segment(block) + WHOLE[2:])
+    stored = np.asarray(Image.open(io.BytesIO(WHOLE)))
+    shown = np.asarray(load_photo(path))
+    assert np.array_equal(shown, stored if orientation == 1 else np.rot90(stored, -1))
+    item, = voc_items("voc", years=(2007,))
+    assert (photo_size(path), item.size) == (((96, 64), orientation), shown.shape[1::-1])
+    assert np.array_equal(bank_from_photos([path], 32).photos, ImageBank(voc_items("voc", years=(2007,)), 32).photos)
+    assert capfd.readouterr() == ("", "") and not recwarn.list
+    case.works("upright" if orientation == 1 else "turned as it says")
+
+UPRIGHT_BY = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: lambda a: a.swapaxes(0, 1),
+              6: lambda a: np.rot90(a, -1), 7: lambda a: np.rot90(a, 2).swapaxes(0, 1), 8: np.rot90}
+
+@pytest.mark.parametrize("orientation", UPRIGHT_BY)
+@pytest.mark.parametrize("kind, options", [("PNG", {}), ("TIFF", {}), ("WEBP", dict(lossless=True)), ("JPEG", {})])
+def test_orientations(folder, kind, options, orientation):
+    "A photo as stored has 96x64 pixels, in whatever file, and is shown as the EXIF standard says"
+    meta = Image.Exif()
+    meta[0x0112] = orientation
+    photo().save("turned", kind, exif=meta, **options)
+    stored = np.asarray(photo() if kind != "JPEG" else Image.open(io.BytesIO(WHOLE)))
+    assert np.array_equal(load_photo("turned"), UPRIGHT_BY[orientation](stored))
+    assert photo_size("turned") == ((96, 64), orientation)
+    bank = bank_from_photos(["turned"], 32)
+    assert bank.items[0].size == ((96, 64) if orientation < 5 else (64, 96))
+
+def png_with(name, body):
+    "A PNG with one more chunk before its pixels"
+    whole = bytes_of(photo(), "PNG")
+    chunk = struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return whole[:33] + chunk + whole[33:]
+
+@pytest.mark.parametrize("case, file, content", table.cases("metadata", {
+    "a PNG with EXIF of random bytes": ("a.png", png_with(b"eXIf", bytes(range(256)))),
+    "a PNG with EXIF as text that is none": ("a.png", png_with(b"tEXt", b"Raw profile type exif\0\nexif\n  9\nxyz")),
+    "a WebP with EXIF of random bytes": ("a.webp", bytes_of(photo(), "WEBP", lossless=True, exif=bytes(range(256)))),
+    "a TIFF with an orientation of 9": ("a.tif", bytes_of(photo(), "TIFF", tiffinfo={0x0112: 9})),
+}))
+def test_odd_metadata_elsewhere(case, folder, capfd, recwarn, file, content):
+    Path(file).write_bytes(content)
+    assert np.array_equal(load_photo(file), photo()) and photo_size(file) == ((96, 64), 1)
+    assert capfd.readouterr() == ("", "") and not recwarn.list
+    case.works("upright")
+
+def test_no_thread_shows_a_warning(folder, recwarn):
+    "Two photos are read at once; the one that begins first ends first"
+    Path("odd.jpg").write_bytes(WHOLE[:2] + segment(exif(turn(), n=65535)) + WHOLE[2:])
+    first, second = data._opened("odd.jpg"), data._opened("odd.jpg")
+    filters = warnings.filters[:]
+    warnings.simplefilter("always")
+    shown = warnings.filters[:]
+    first.__enter__()
+    image = second.__enter__()
+    first.__exit__(None, None, None)
+    image.getexif()
+    second.__exit__(None, None, None)
+    assert not recwarn.list and warnings.filters == shown
+    warnings.filters[:] = filters
+
+# formats
+
+def heic(brand=b"heic"): return struct.pack(">I", 24) + b"ftyp" + brand + bytes(4) + brand + b"mif1" + bytes(100)
+
+def register_heif_opener():
+    "What pillow_heif does, for a file whose pixels are those of `photo`"
+    class File(ImageFile.ImageFile):
+        format = "HEIF"
+        def _open(self):
+            self._size, self._mode = (96, 64), "RGB"
+            self.tile = []
+        def load(self):
+            self.im = photo().im
+            return super().load()
+    Image.register_open("HEIF", File, lambda start: start[4:8] == b"ftyp")
+
+@pytest.mark.parametrize("case, file", table.cases("photos", {
+    "a HEIC photo without pillow-heif": "bad.heic", "a HEIC photo called .jpg without pillow-heif": "bad.jpg"}))
+def test_heic(case, run, folder, monkeypatch, file):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    Path(file).write_bytes(heic())
+    words = f"{file}: is a HEIC photo", "pip install pillow-heif"
+    case.refused(refused(["predict", str(run), file, "--json", "out.json"], *words))
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pillow_heif", SimpleNamespace(register_heif_opener=register_heif_opener))
+        patch.setattr(Image, "OPEN", Image.OPEN.copy())
+        patch.setattr(Image, "ID", Image.ID.copy())
+        assert np.array_equal(load_photo(file), photo()) and photo_size(file) == ((96, 64), 1)
+
+def test_avif(folder, monkeypatch, case=table.case("photos", "an AVIF photo, where Pillow reads none")):
+    Path("bad.jpg").write_bytes(heic(b"avif"))
+    monkeypatch.setattr(features, "get_supported_modules", list)
+    with pytest.raises(InputError) as error: load_photo("bad.jpg")
+    assert "bad.jpg: is an AVIF photo" in str(error.value) and "pip install -U pillow" in str(error.value)
+    case.refused(str(error.value))
+
+def test_video(folder, case=table.case("photos", "a video called .jpg")):
+    Path("bad.jpg").write_bytes(heic(b"isom").replace(b"mif1", b"mp42"))
+    with pytest.raises(InputError) as error: load_photo("bad.jpg")
+    assert "bad.jpg: unreadable photo" in str(error.value)
+    case.refused(str(error.value))
 
 def test_odd_photos_can_be_trained_on(folder):
     voc = make_voc("voc")

@@ -12,6 +12,7 @@ from recording import Table, refused
 
 from dqsstn import learner, pretrained
 from dqsstn.backbones import create_net, save_weights
+from dqsstn.config import load_config
 
 TRAIN = "train --voc voc --years 2007 --out new --config demo"
 table = Table(__file__)
@@ -24,8 +25,6 @@ COMMAND_LINE = {
     "an empty folder": ("data describe --voc nothing", ["nothing", "holds no VOCdevkit"]),
     "a folder of photos instead of the devkit": ("data describe --voc voc/VOCdevkit/VOC2007/JPEGImages",
                                                  ["JPEGImages", "VOCdevkit"]),
-    "the folder of one year instead of the devkit": ("data describe --voc voc/VOCdevkit/VOC2007",
-                                                     ["VOC2007", "VOCdevkit"]),
     "a year that is not there": ("data describe --voc voc", ["VOC2012", "2007"]),
     "a split that is not there": ("data describe --voc voc --years 2007 --split test", ["test", "train", "val"]),
     "a split whose name leads elsewhere": ("data describe --voc voc --years 2007 --split ../../secret",
@@ -82,8 +81,9 @@ CONFIGURATION = {
     "neither true nor false": ('{"flip": "perhaps"}', ["mine.json", "flip", "perhaps"]),
     "a reward that does not exist": ('{"reward": "big"}', ["mine.json", "reward", "big"]),
     "fields that contradict each other": ('{"agent": "all_actions"}', ["mine.json", "gamma=0"]),
-    "JSON cut off": ('{"epochs": 1', ["mine.json", "not valid JSON"]),
-    "an empty file": ("", ["mine.json", "not valid JSON"]),
+    "JSON cut off": ('{"epochs": 1', ["mine.json", "no JSON file"]),
+    "an empty file": ("", ["mine.json", "no JSON file"]),
+    "one field twice": ('{"epochs": 1, "lr": 1e-3, "epochs": 9}', ["mine.json", "'epochs' stands there twice"]),
     "a list instead of fields": ("[1]", ["mine.json", "object"]),
 }
 
@@ -91,6 +91,15 @@ CONFIGURATION = {
 def test_configuration_file(case, voc, text, words):
     Path("mine.json").write_text(text)
     case.refused(refused("train --voc voc --years 2007 --out new --config mine.json", *words))
+
+@pytest.mark.parametrize("case, start", table.cases("configuration", {
+    "a mark of byte order": b"\xef\xbb\xbf", "UTF-16": "\ufeff".encode("utf-16-le")}))
+def test_configuration_of_another_editor(case, folder, start):
+    text = '{"horizon": 3, "arch": "small_cnn"}'
+    Path("mine.json").write_bytes(start + text.encode("utf-16-le" if len(start) == 2 else "utf-8"))
+    config = load_config("mine.json")
+    assert (config.horizon, config.arch) == (3, "small_cnn")
+    case.works("read")
 
 @pytest.mark.parametrize("case, file, words", table.cases("runs and weights", {
     "weights of another architecture": ("small.safetensors", ["small.safetensors", "small_cnn", "resnet18"]),

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dqsstn.config import load_config
-from dqsstn.data import VOC_CLASSES, load_photo, photo_size, voc_items
+from dqsstn.data import load_photo, photo_size
 from dqsstn.files import InputError, unpack_archive
 
 from dqsstn.formats import boxes_items, coco_items, yolo_items
+from dqsstn.voc import VOC_CLASSES, voc_items
 
 fuzz = settings(max_examples=int(os.environ.get("DQSSTN_FUZZ", 60)), deadline=None, derandomize=True, database=None,
                 suppress_health_check=list(HealthCheck))

@@ -22,7 +22,7 @@ from torch import nn
 from dqsstn.ablations import constant_iou_windows
 from dqsstn.classifier import ViewLoader, augment, fit_classifier, mining_weight, probabilities
 from dqsstn.config import Config
-from dqsstn.data import ImageBank, Item, Items, describe, holdout, load_photo, square_source, voc_items
+from dqsstn.data import ImageBank, Item, Items, describe, holdout, load_photo, square_source
 from dqsstn.env import (State, ViewEnv, box_in_view, greedy_action, paper_actions, sign_of_change, theta_from_window,
                         window)
 from dqsstn.evaluate import evaluate, make_results, photo_table, policy_table, result_rows, summarize
@@ -39,6 +39,7 @@ from dqsstn.runs import train_run
 from dqsstn.sample import sample_items
 from dqsstn.statistics import bootstrap, compare, contrast, interval, ratio_text, share_text, to_hex
 from dqsstn.train import agent_learner, fit_agent
+from dqsstn.voc import voc_items
 
 def blocks(seed, width, height, n=4):
     "A photo (height, width, 3) of n × n blocks in random colours"

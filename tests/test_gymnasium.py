@@ -17,13 +17,13 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from dqsstn.config import PAPER_REWARDS
 from dqsstn.files import InputError
-from dqsstn.data import voc_items
 from dqsstn.sample import sample_items
 from dqsstn.env import sign_of_change
 from dqsstn.gym import ViewGym, gym_reward, photos_gym, sb3_policy
 from dqsstn.rewards import make_reward
 from dqsstn.policies import play_all
 from dqsstn.runs import load_run
+from dqsstn.voc import voc_items
 
 SIZES = dict(source_size=48, view_size=40, horizon=3, device="cpu")
 
@@ -55,8 +55,71 @@ print(json.dumps([names, one.reset(seed=0)[0].shape, first.shape, truncated]))
 def test_checkers_find_nothing(photos):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_env(photos.unwrapped, skip_render_check=True)
+        check_env(photos.unwrapped)
         check_for_sb3(photos.unwrapped)
+
+def make_shown(items, mode): return gymnasium.make("dqsstn:dqsstn/Photos-v0", items=items, render_mode=mode, **SIZES)
+
+def test_list_of_views(items):
+    "As CartPole's: the views since the last call, and none of the episode before"
+    env, plain = make_shown(items, "rgb_array_list"), make_shown(items, "rgb_array")
+    expected = []
+    for made in (env, plain):
+        made.reset(options=dict(index=4))
+        if made is plain: expected.append(made.render())
+        for action in (4, 1):
+            made.step(action)
+            if made is plain: expected.append(made.render())
+    assert env.render_mode == "rgb_array_list" and np.array_equal(env.render(), expected) and env.render() == []
+    env.step(0)
+    env.reset(options=dict(index=4))
+    assert np.array_equal(env.render(), expected[:1])
+
+class Window:
+    "Stands in for pygame: remembers what is shown"
+    def __init__(self): self.shown, self.closed, self.fps = [], False, None
+    def __getattr__(self, name): return self  # pygame.display, pygame.surfarray, …
+    def init(self): pass
+    def quit(self): self.closed = True
+    def set_mode(self, size): return self
+    def Clock(self): return self
+    def tick(self, fps): self.fps = fps
+    def make_surface(self, picture): return picture
+    def blit(self, picture, at): self.shown.append(picture.transpose(1, 0, 2))
+    def pump(self): pass
+    def flip(self): pass
+
+def test_window(items, monkeypatch):
+    "As CartPole's: every view is shown by itself, and `render` returns nothing"
+    monkeypatch.setitem(sys.modules, "pygame", window := Window())
+    env = make_shown(items, "human")
+    views = [env.reset(options=dict(index=4))[0], *(env.step(action)[0] for action in (4, 1))]
+    assert env.render_mode == "human" and env.render() is None
+    assert np.array_equal(window.shown, [view.transpose(1, 2, 0) for view in views]) and window.fps == 4
+    env.close()
+    assert window.closed
+
+def test_render_without_a_mode(photos):
+    photos.reset(seed=0)
+    with pytest.warns(UserWarning, match="without a render_mode"): assert photos.render() is None
+
+@pytest.mark.parametrize("action", [-1, 6, 2.0, "left", None, np.int64(6), [1]])
+def test_unknown_actions(photos, action):
+    photos.reset(seed=0)
+    before = photos.unwrapped.state
+    with pytest.raises(InputError, match="is unknown; choose one of 0 left, 1 right") as error: photos.step(action)
+    assert "\n" not in str(error.value) and photos.unwrapped.state is before
+
+@pytest.mark.parametrize("options, words", [
+    (dict(indx=3), "unknown option 'indx'; the options are index and flip"), ({3: True}, "unknown option 3"),
+    (dict(index=30), "index=30 is no photo; choose from 0 to 29"), (dict(index=-1), "index=-1 is no photo"),
+    (dict(index=1.5), "index=1.5 is no photo"), (dict(index="3"), "index='3' is no photo"),
+    (dict(flip="no"), "flip='no'; choose True or False")])
+def test_unknown_options(photos, options, words):
+    with pytest.raises(InputError, match=words): photos.reset(seed=0, options=options)
+
+def test_before_the_first_episode(photos):
+    with pytest.raises(InputError, match="call reset first"): ViewGym(photos.unwrapped.env).step(0)
 
 @pytest.mark.parametrize("reward", PAPER_REWARDS)
 def test_every_reward(items, run, reward):

@@ -252,7 +252,7 @@ def test_to_the_hub_and_back(folder, run):
 
 @pytest.mark.parametrize("change, words", [
     (lambda: Path("run/results.json").write_text("[]"), "results.json: not what `dqsstn train` wrote"),
-    (lambda: Path("run/config.json").write_text("{"), "config.json: not valid JSON"),
+    (lambda: Path("run/config.json").write_text("{"), "config.json: no JSON file"),
     (lambda: Path("run/config.json").write_text('{"device": "cpu", "run": 1}'), "unknown field 'run'"),
     (lambda: Path("run/provenance.json").write_text("{}"), "provenance.json"),
     (lambda: [f.rename(f.with_suffix(".bin")) for f in Path("run").glob("*.safetensors")],

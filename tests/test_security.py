@@ -20,9 +20,9 @@ from conftest import ROOT, call, contents, make_voc, photo
 from execnb.nbio import read_nb
 
 from dqsstn.backbones import create_net, lite0_weights, load_weights
-from dqsstn.data import voc_items
 from dqsstn.files import InputError
 from dqsstn.formats import yolo_items
+from dqsstn.voc import voc_items
 
 
 MARKER = "somebody-was-here"
