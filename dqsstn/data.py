@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'VOC_CLASSES', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout', 'read_split',
            'photo_size', 'upright_size', 'has_area', 'item_of', 'make_item', 'duplicates', 'collect_items', 'voc_items',
-           'describe', 'square_source', 'ImageBank', 'bank_from_photos', 'SourceBoxes', 'photo_dls']
+           'describe', 'square_source', 'ImageBank', 'bank_from_photos']
 
 # %% ../nbs/00_data.ipynb #5a653792
 import contextlib
@@ -15,9 +15,10 @@ import math
 import os
 import re
 import sys
+import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,17 +29,11 @@ from xml.parsers import expat
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, TransformBlock
-from fastai.data.core import DataLoaders
-from fastai.data.transforms import IndexSplitter
-from fastai.vision.augment import FlipItem
-from fastai.vision.core import TensorBBox
-from fastai.vision.data import ImageBlock
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
+from .copies import original_name, originals
 from .files import InputError, brief, cache_folder, make_folder, refusing, unpack_archive
-from .style import show_boxes
 
 # %% ../nbs/00_data.ipynb #e17a4aae
 MAX_PIXELS = 89_478_485  # of a photo, as in Pillow's `Image.MAX_IMAGE_PIXELS`
@@ -150,27 +145,44 @@ def is_held_out(
     pct: int = 15,  # percentage held out
 ) -> bool:
     "Whether a photo of train belongs to the validation part"
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], 'big') % 100 < pct
+    name = unicodedata.normalize('NFC', name).encode(errors='surrogatepass')  # as all systems write it
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], 'big') % 100 < pct
+
+def _glance(path):
+    "A small version of a photo, upright"
+    with _opened(path) as photo:
+        photo.draft('L', (64, 64))  # a JPEG is decoded at a fraction of its size
+        return _rgb(ImageOps.exif_transpose(photo))
 
 def holdout(
     items: Items,  # a split, usually train
     pct: int = 15,  # percentage held out
 ) -> tuple[Items, Items]:  # (fit, valid)
-    "Two parts of `items`; a photo's name alone says to which one it belongs"
+    "Two parts of `items`: a photo's name alone says to which one it belongs, and its copies follow it"
+    of = originals([i.name for i in items], [i.path for i in items], _glance)
+    sizes = Counter(of)
     def part(valid, name):
-        kept = tuple(i for i in items if is_held_out(i.name, pct) == valid)
-        skipped = {k: why for k, why in items.skipped.items() if is_held_out(k, pct) == valid}
-        return replace(items, items=kept, name=name, skipped=skipped)
-    return part(False, 'fit'), part(True, 'valid')
+        kept = tuple(i for i, original in zip(items, of) if is_held_out(original, pct) == valid)
+        skipped = {k: why for k, why in items.skipped.items() if is_held_out(original_name(k), pct) == valid}
+        groups = [n for original, n in sizes.items() if n > 1 and is_held_out(original, pct) == valid]
+        note = (f"groups of copies that are kept together: {len(groups)}, of {sum(groups)} photos",) if groups else ()
+        return replace(items, items=kept, name=name, skipped=skipped, notes=(*items.notes, *note))
+    fit, valid = part(False, 'fit'), part(True, 'valid')
+    if len({is_held_out(i.name, pct) for i in items}) == 2 and not (fit.items and valid.items):
+        raise InputError(f"{items.name}: {len(items)} photos, but {len(sizes)} without copies, too few to hold some "
+                         "out; give the data set a split of its own called valid")
+    return fit, valid
 
 def read_split(
     read: Callable[[str], Items],  # reads a split of the data set
-    split: str,  # its name; 'fit' and 'valid' are the two parts of train
-    found: bool,  # has the data set a split of its own by that name?
+    split: str,  # its name; 'fit' and 'valid' are what is for training and for validation
+    own: Collection[str] = (),  # names of the data set's own splits, as far as they are fit, valid or validation
 ) -> Items:
-    "A split, or one of the two parts of train"
-    if split not in ('fit', 'valid') or found: return read(split)
-    return holdout(read('train'))[split == 'valid']
+    "A split. 'fit' is all of train if the data set has a validation split; otherwise the two are parts of train"
+    if split in own or split not in ('fit', 'valid'): return read(split)
+    validation = next((name for name in ('valid', 'validation') if name in own), None)
+    if not validation: return holdout(read('train'))[split == 'valid']
+    return replace(read('train' if split == 'fit' else validation), name=split)
 
 # %% ../nbs/00_data.ipynb #7ee7fa17
 VOC_CLASSES = (
@@ -403,7 +415,8 @@ def voc_items(
         entries = [(name, y) for y in years for name in _split_names(lists(y), split)]
         source = f"{devkit}, split {split} of {', '.join(map(str, years))}"
         return collect_items(entries, make, classes, split, skip_bad, source)
-    return read_split(read, split, all((lists(y)/f'{split}.txt').is_file() for y in years))
+    def has(split): return all((lists(y)/f'{split}.txt').is_file() for y in years)
+    return read_split(read, split, [name for name in ('fit', 'valid', 'validation') if has(name)])
 
 # %% ../nbs/00_data.ipynb #600926ce
 def describe(
@@ -552,44 +565,3 @@ def bank_from_photos(
     "A bank of photos without annotation"
     items = tuple(Item(Path(p).stem, Path(p), upright_size(*photo_size(p))) for p in paths)
     return ImageBank(Items(items, (), 'photos'), source_size, resize, device)
-
-# %% ../nbs/00_data.ipynb #bd0899f1
-class SourceBoxes(TensorBBox):
-    "Boxes (K, 4) in source coordinates, the salient one first; rows of NaN fill up a batch"
-    def flip_lr(self) -> torch.Tensor:
-        x1, y1, x2, y2 = self.unbind(-1)
-        return torch.stack([-x2, y1, -x1, y2], -1)
-
-    def show(self, ctx=None, **kwargs) -> Any:
-        side = ctx.get_images()[0].get_array().shape[0]
-        in_pixels = (self.view(-1, 4).cpu().numpy() + 1) / 2 * side
-        show_boxes(ctx, [box for box in in_pixels if not np.isnan(box).any()])
-        return ctx
-
-def _pad_boxes(samples):
-    "Samples whose boxes all have as many rows"
-    most = max(len(boxes) for _, boxes, *_ in samples)
-    def padded(boxes): return torch.cat([boxes, boxes.new_full((most - len(boxes), 4), math.nan)])
-    return [(source, padded(boxes), *classes) for source, boxes, *classes in samples]
-
-def photo_dls(
-    fit: Items,  # photos to train on
-    valid: Items,  # photos to validate on, of the same classes
-    size: int = 224,  # side S of a source, in pixels
-    resize: str = 'squash',  # 'squash' or 'letterbox'
-    bs: int = 64,  # batch size B
-    flip: bool = True,  # mirror every other photo in training?
-    num_workers: int = 0,  # processes that decode
-) -> DataLoaders:  # of (source (B, 3, S, S) in [0, 1], boxes (B, K, 4), present (B, C), salient class (B,))
-    "Photos with boxes and labels for fastai"
-    def source(item): return square_source(load_photo(item.path), size, resize)[0].transpose(1, 2, 0)
-    def boxes(item): return _to_source(item.boxes, square_source(Image.new('RGB', item.size), size, resize)[1])
-    def present(item): return [fit.classes[k] for k in item.present]
-    def salient(item): return fit.classes[item.salient_label]
-    classes = list(fit.classes)
-    blocks = [ImageBlock, TransformBlock(type_tfms=SourceBoxes.create, dls_kwargs=dict(before_batch=_pad_boxes)),
-              MultiCategoryBlock(vocab=classes), CategoryBlock(vocab=classes, sort=False)]
-    splitter = IndexSplitter(range(len(fit), len(fit) + len(valid)))
-    block = DataBlock(blocks, n_inp=1, getters=[source, boxes, present, salient], splitter=splitter,
-                      item_tfms=[FlipItem()] if flip else [])
-    return block.dataloaders([*fit, *valid], bs=bs, num_workers=num_workers)
