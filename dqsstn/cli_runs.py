@@ -24,7 +24,8 @@ from dqsstn.console import (
 )
 from .files import InputError, check_file, check_folder, check_out_folder, is_unfinished, plan_file
 from dqsstn.sources import (
-    CountedSource, DataSource, read_items, read_photos, sample_settings, source_name, source_of_run, with_source,
+    CountedSource, DataSource, other_splits, read_items, read_photos, sample_settings, source_name, source_of_run,
+    with_source,
 )
 
 # %% ../nbs/07c_cli_runs.ipynb #6a4de433
@@ -78,11 +79,12 @@ def read_plan(
 def _train(plan, checkpoints, tracker):
     "A run, and the photos to measure it on"
     from dqsstn.runs import train_run
+    from dqsstn.splits import with_classes
     source, split = plan.source, plan.split
-    fit, valid = (read_photos(source, part) for part in ("fit", "valid"))
-    measured = valid if split == "valid" else read_photos(source, split)
-    say(f"{source_name(source)}: training on {len(fit)} photos, validating on {len(valid)}, "
-        f"measuring on {len(measured)} of split {split}")
+    read = {part: read_photos(source, part) for part in dict.fromkeys(("fit", "valid", split))}
+    fit, valid, measured = (with_classes(read[part], read["fit"].classes) for part in ("fit", "valid", split))
+    say(f"{source_name(source)}: training on {len(fit)} photos, validating on {len(valid)}, measuring on "
+        f"{len(measured)} of split {split}, {sum(len(items.skipped) for items in read.values())} left out")
     run = train_run(plan.config, fit, valid, progress=True, skip_bad=source.skip_bad, checkpoints=checkpoints,
                     track=tracker)
     return run, measured
@@ -273,14 +275,16 @@ def _describe(
         metavar="NAME", help="train, val, test, …; fit and valid are the two parts of train.")] = "train",
     json_file: JsonFile = None,
 ):
-    """Count photos, classes, and photos whose most salient object is covered by others.
+    """Count photos, classes, photos whose most salient object is covered by others, and copies in other splits.
 
     Example: [bold]dqsstn data describe --voc ~/data/voc --split val --json -[/bold]
     """
     check_file(json_file)
     items = read_items(source, split)
     from dqsstn.data import describe
-    figures = describe(items)
+    from dqsstn.splits import copies_in
+    copies = copies_in(items, other_splits(source, items, split))
+    figures = describe(items) | dict(copies=copies)
     write_json(figures, json_file)
     if str(json_file) == "-": return
     import pandas as pd
@@ -290,6 +294,8 @@ def _describe(
     title = f"{source_name(source)}, split {split}: {figures['n_images']} photos"
     print_table(pd.DataFrame({"% of photos": shares}), title, "photos")
     print_table(pd.DataFrame({"salient in … photos": figures["class_counts"]}), None, "class")
+    found = ", ".join(f"{n} in {other}" for other, n in copies.items()) or "no other split to compare with"
+    typer.echo(f"photos of which another split has a copy: {found}")
 
 # %% ../nbs/07c_cli_runs.ipynb #df12abfd
 def _photos_for(runs, paths, source, split):
