@@ -29,7 +29,8 @@ from dqsstn.files import (
     user_path,
 )
 from dqsstn.sources import (
-    CountedSource, DataSource, read_items, read_photos, sample_settings, source_name, source_of_run, with_source,
+    CountedSource, DataSource, other_splits, read_items, read_photos, sample_settings, source_name, source_of_run,
+    with_source,
 )
 
 # %% ../nbs/07c_cli_runs.ipynb #6a4de433
@@ -86,11 +87,12 @@ def _train(plan, out, checkpoints, tracker):
     "A run, and the photos to measure it on; what might fail only at the end is tried first"
     from dqsstn.pictures import check_drawing
     from dqsstn.runs import disk_space, train_run
+    from dqsstn.splits import with_classes
     source, split = plan.source, plan.split
-    fit, valid = (read_photos(source, part) for part in ("fit", "valid"))
-    measured = valid if split == "valid" else read_photos(source, split)
-    say(f"{source_name(source)}: training on {len(fit)} photos, validating on {len(valid)}, "
-        f"measuring on {len(measured)} of split {split}")
+    read = {part: read_photos(source, part) for part in dict.fromkeys(("fit", "valid", split))}
+    fit, valid, measured = (with_classes(read[part], read["fit"].classes) for part in ("fit", "valid", split))
+    say(f"{source_name(source)}: training on {len(fit)} photos, validating on {len(valid)}, measuring on "
+        f"{len(measured)} of split {split}, {sum(len(items.skipped) for items in read.values())} left out")
     check_drawing(fit)
     check_room(out, disk_space(plan.config, len(fit.classes)))
     run = train_run(plan.config, fit, valid, progress=True, skip_bad=source.skip_bad, checkpoints=checkpoints,
@@ -148,11 +150,13 @@ def measured_results(
     if unmeasured_file(out).is_file():
         load_library()
         from dqsstn.runs import load_run
+        from dqsstn.splits import with_classes
         plan = read_plan(out)
         if source not in (None, DataSource()): plan = replace(plan, source=source)
         say(f"{out}: is trained, and is measured now")
         with _usable(out):
-            return _measure(plan, load_run(out, plan.config.device), read_photos(plan.source, plan.split), out)
+            run = load_run(out, plan.config.device)
+            return _measure(plan, run, with_classes(read_photos(plan.source, plan.split), run.classes), out)
     say(f"{out}: is complete")
     return json.loads(file.read_text(encoding="utf-8"))
 
@@ -313,14 +317,16 @@ def _describe(
         metavar="NAME", help="train, val, test, …; fit and valid are the two parts of train.")] = "train",
     json_file: JsonFile = None,
 ):
-    """Count photos, classes, and photos whose most salient object is covered by others.
+    """Count photos, classes, photos whose most salient object is covered by others, and copies in other splits.
 
     Example: [bold]dqsstn data describe --voc ~/data/voc --split val --json -[/bold]
     """
     check_file(json_file)
     items = read_items(source, split)
     from dqsstn.data import describe
-    figures = describe(items)
+    from dqsstn.splits import copies_in
+    copies = copies_in(items, other_splits(source, items, split))
+    figures = describe(items) | dict(copies=copies)
     write_json(figures, json_file)
     if str(json_file) == "-": return
     import pandas as pd
@@ -330,6 +336,8 @@ def _describe(
     title = f"{source_name(source)}, split {split}: {figures['n_images']} photos"
     print_table(pd.DataFrame({"% of photos": shares}), title, "photos")
     print_table(pd.DataFrame({"salient in … photos": figures["class_counts"]}), None, "class")
+    found = ", ".join(f"{n} in {other}" for other, n in copies.items()) or "no other split to compare with"
+    typer.echo(f"photos of which another split has a copy: {found}")
 
 # %% ../nbs/07c_cli_runs.ipynb #df12abfd
 def _photos_for(runs, paths, source, split):

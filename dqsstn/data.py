@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'PHOTO_SUFFIXES', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout',
            'read_split', 'photo_size', 'upright_size', 'has_area', 'item_of', 'make_item', 'duplicates',
-           'collect_items', 'describe', 'square_source', 'ImageBank', 'bank_from_photos', 'SourceBoxes', 'photo_dls']
+           'collect_items', 'describe', 'square_source', 'ImageBank', 'bank_from_photos']
 
 # %% ../nbs/00_data.ipynb #5a653792
 import contextlib
@@ -16,9 +16,10 @@ import math
 import os
 import sys
 import threading
+import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,17 +28,11 @@ from typing import Any, Callable
 import numpy as np
 import torch
 from PIL import Image, features
-from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, TransformBlock
-from fastai.data.core import DataLoaders
-from fastai.data.transforms import IndexSplitter
-from fastai.vision.augment import FlipItem
-from fastai.vision.core import TensorBBox
-from fastai.vision.data import ImageBlock
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
+from .copies import original_name, originals
 from .files import InputError, brief, refusing
-from .style import show_boxes
 
 # %% ../nbs/00_data.ipynb #e17a4aae
 MAX_PIXELS = 89_478_485  # of a photo, as in Pillow's `Image.MAX_IMAGE_PIXELS`
@@ -110,14 +105,18 @@ def _rgb(photo):
         photo = Image.alpha_composite(Image.new('RGBA', photo.size, 'white'), photo.convert('RGBA'))
     return photo.convert('RGB')
 
+def _upright(photo):
+    "A photo as RGB, turned as its EXIF orientation says"
+    turn = _TURNS.get(_orientation(photo))
+    return _rgb(photo if turn is None else photo.transpose(turn))
+
 def load_photo(
     path: str | Path,  # a file of one of the formats above
 ) -> Image.Image:  # upright, 8-bit RGB
     "The photo in `path`, whatever its mode, turned as its EXIF orientation says"
     with _opened(path) as photo:
         photo.load()
-        turn = _TURNS.get(_orientation(photo))
-        return _rgb(photo if turn is None else photo.transpose(turn))
+        return _upright(photo)
 
 # %% ../nbs/00_data.ipynb #50b6d826
 def box_area(
@@ -195,27 +194,44 @@ def is_held_out(
     pct: int = 15,  # percentage held out
 ) -> bool:
     "Whether a photo of train belongs to the validation part"
-    return int.from_bytes(hashlib.sha256(name.encode(errors='surrogateescape')).digest()[:8], 'big') % 100 < pct
+    name = unicodedata.normalize('NFC', name).encode(errors='surrogatepass')  # as all systems write it
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], 'big') % 100 < pct
+
+def _glance(path):
+    "A small version of a photo, upright"
+    with _opened(path) as photo:
+        photo.draft('L', (64, 64))  # a JPEG is decoded at a fraction of its size
+        return _upright(photo)
 
 def holdout(
     items: Items,  # a split, usually train
     pct: int = 15,  # percentage held out
 ) -> tuple[Items, Items]:  # (fit, valid)
-    "Two parts of `items`; a photo's name alone says to which one it belongs"
+    "Two parts of `items`: a photo's name alone says to which one it belongs, and its copies follow it"
+    of = originals([i.name for i in items], [i.path for i in items], _glance)
+    sizes = Counter(of)
     def part(valid, name):
-        kept = tuple(i for i in items if is_held_out(i.name, pct) == valid)
-        skipped = {k: why for k, why in items.skipped.items() if is_held_out(k, pct) == valid}
-        return replace(items, items=kept, name=name, skipped=skipped)
-    return part(False, 'fit'), part(True, 'valid')
+        kept = tuple(i for i, original in zip(items, of) if is_held_out(original, pct) == valid)
+        skipped = {k: why for k, why in items.skipped.items() if is_held_out(original_name(k), pct) == valid}
+        groups = [n for original, n in sizes.items() if n > 1 and is_held_out(original, pct) == valid]
+        note = (f"groups of copies that are kept together: {len(groups)}, of {sum(groups)} photos",) if groups else ()
+        return replace(items, items=kept, name=name, skipped=skipped, notes=(*items.notes, *note))
+    fit, valid = part(False, 'fit'), part(True, 'valid')
+    if len({is_held_out(i.name, pct) for i in items}) == 2 and not (fit.items and valid.items):
+        raise InputError(f"{items.name}: {len(items)} photos, but {len(sizes)} without copies, too few to hold some "
+                         "out; give the data set a split of its own called valid")
+    return fit, valid
 
 def read_split(
     read: Callable[[str], Items],  # reads a split of the data set
-    split: str,  # its name; 'fit' and 'valid' are the two parts of train
-    found: bool,  # has the data set a split of its own by that name?
+    split: str,  # its name; 'fit' and 'valid' are what is for training and for validation
+    own: Collection[str] = (),  # names of the data set's own splits, as far as they are fit, valid or validation
 ) -> Items:
-    "A split, or one of the two parts of train"
-    if split not in ('fit', 'valid') or found: return read(split)
-    return holdout(read('train'))[split == 'valid']
+    "A split. 'fit' is all of train if the data set has a validation split; otherwise the two are parts of train"
+    if split in own or split not in ('fit', 'valid'): return read(split)
+    validation = next((name for name in ('valid', 'validation') if name in own), None)
+    if not validation: return holdout(read('train'))[split == 'valid']
+    return replace(read('train' if split == 'fit' else validation), name=split)
 
 # %% ../nbs/00_data.ipynb #e4a49069
 MEND = 'mend it, or leave the photo out (skip_bad)'
@@ -486,44 +502,3 @@ def bank_from_photos(
     "A bank of photos without annotation"
     items = tuple(Item(Path(p).stem, Path(p), upright_size(*photo_size(p))) for p in paths)
     return ImageBank(Items(items, (), 'photos'), source_size, resize, device)
-
-# %% ../nbs/00_data.ipynb #bd0899f1
-class SourceBoxes(TensorBBox):
-    "Boxes (K, 4) in source coordinates, the salient one first; rows of NaN fill up a batch"
-    def flip_lr(self) -> torch.Tensor:
-        x1, y1, x2, y2 = self.unbind(-1)
-        return torch.stack([-x2, y1, -x1, y2], -1)
-
-    def show(self, ctx=None, **kwargs) -> Any:
-        side = ctx.get_images()[0].get_array().shape[0]
-        in_pixels = (self.view(-1, 4).cpu().numpy() + 1) / 2 * side
-        show_boxes(ctx, [box for box in in_pixels if not np.isnan(box).any()])
-        return ctx
-
-def _pad_boxes(samples):
-    "Samples whose boxes all have as many rows"
-    most = max(len(boxes) for _, boxes, *_ in samples)
-    def padded(boxes): return torch.cat([boxes, boxes.new_full((most - len(boxes), 4), math.nan)])
-    return [(source, padded(boxes), *classes) for source, boxes, *classes in samples]
-
-def photo_dls(
-    fit: Items,  # photos to train on
-    valid: Items,  # photos to validate on, of the same classes
-    size: int = 224,  # side S of a source, in pixels
-    resize: str = 'squash',  # 'squash' or 'letterbox'
-    bs: int = 64,  # batch size B
-    flip: bool = True,  # mirror every other photo in training?
-    num_workers: int = 0,  # processes that decode
-) -> DataLoaders:  # of (source (B, 3, S, S) in [0, 1], boxes (B, K, 4), present (B, C), salient class (B,))
-    "Photos with boxes and labels for fastai"
-    def source(item): return square_source(load_photo(item.path), size, resize)[0].transpose(1, 2, 0)
-    def boxes(item): return _to_source(item.boxes, square_source(Image.new('RGB', item.size), size, resize)[1])
-    def present(item): return [fit.classes[k] for k in item.present]
-    def salient(item): return fit.classes[item.salient_label]
-    classes = list(fit.classes)
-    blocks = [ImageBlock, TransformBlock(type_tfms=SourceBoxes.create, dls_kwargs=dict(before_batch=_pad_boxes)),
-              MultiCategoryBlock(vocab=classes), CategoryBlock(vocab=classes, sort=False)]
-    splitter = IndexSplitter(range(len(fit), len(fit) + len(valid)))
-    block = DataBlock(blocks, n_inp=1, getters=[source, boxes, present, salient], splitter=splitter,
-                      item_tfms=[FlipItem()] if flip else [])
-    return block.dataloaders([*fit, *valid], bs=bs, num_workers=num_workers)

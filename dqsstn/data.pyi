@@ -1,12 +1,12 @@
 # Made from data.py by scripts/stubs.py, which `make export` runs: do not edit.
-__all__ = ['MAX_PIXELS', 'PHOTO_SUFFIXES', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout', 'read_split', 'photo_size', 'upright_size', 'has_area', 'item_of', 'make_item', 'duplicates', 'collect_items', 'describe', 'square_source', 'ImageBank', 'bank_from_photos', 'SourceBoxes', 'photo_dls']
+__all__ = ['MAX_PIXELS', 'PHOTO_SUFFIXES', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout', 'read_split', 'photo_size', 'upright_size', 'has_area', 'item_of', 'make_item', 'duplicates', 'collect_items', 'describe', 'square_source', 'ImageBank', 'bank_from_photos']
 import contextlib
 import hashlib
 import json
 import math
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,6 @@ from typing import Any, Callable
 import numpy as np
 import torch
 from PIL import Image
-from fastai.data.core import DataLoaders
-from fastai.vision.core import TensorBBox
 from tqdm.auto import tqdm
 MAX_PIXELS = 89478485
 PHOTO_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.mpo', '.png', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.avif', '.heic', '.heif')
@@ -83,7 +81,7 @@ def is_held_out(name: str, pct: int=15) -> bool: ...
 
 def holdout(items: Items, pct: int=15) -> tuple[Items, Items]: ...
 
-def read_split(read: Callable[[str], Items], split: str, found: bool) -> Items: ...
+def read_split(read: Callable[[str], Items], split: str, own: Collection[str]=()) -> Items: ...
 MEND = 'mend it, or leave the photo out (skip_bad)'
 
 def photo_size(path: str | Path) -> tuple[tuple[int, int], int]: ...
@@ -160,11 +158,3 @@ class ImageBank:
     def gather(self, index: torch.Tensor) -> torch.Tensor: ...
 
 def bank_from_photos(paths: Sequence[str | Path], source_size: int=224, resize: str='squash', device: str | torch.device='cpu') -> ImageBank: ...
-
-class SourceBoxes(TensorBBox):
-
-    def flip_lr(self) -> torch.Tensor: ...
-
-    def show(self, ctx=None, **kwargs) -> Any: ...
-
-def photo_dls(fit: Items, valid: Items, size: int=224, resize: str='squash', bs: int=64, flip: bool=True, num_workers: int=0) -> DataLoaders: ...

@@ -8,7 +8,6 @@ __all__ = ['IOU_BINS', 'TRAINED_ON', 'RESULTS_SCHEMA', 'photo_table', 'summarize
 
 # %% ../nbs/04c_evaluate.ipynb #a05f541a
 from dataclasses import asdict
-from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from .files import InputError, write_text
 from .learner import make_bank, make_env
 from .policies import POLICIES, whole_image
 from .runs import Run, overlap_message, windows_of
+from .splits import with_classes
 from .statistics import plus_minus
 
 # %% ../nbs/04c_evaluate.ipynb #05286e6d
@@ -84,13 +84,6 @@ class Evaluation(NamedTuple):
 
 TRAINED_ON = ("fit", "train", "trainval")  # splits whose names say that the run was trained on them
 
-def _check_classes(items, run):
-    "An `InputError` if photos have other classes than the run"
-    if tuple(items.classes) == run.classes: return
-    here, there = next((a, b) for a, b in zip_longest(items.classes, run.classes) if a != b)
-    raise InputError(f"{items.name}: its classes differ from those the run was trained on: {here!r}, "
-                     f"where the run has {there!r}; measure it on photos with its own classes")
-
 def _tables(env, thetas, classifiers):
     "For each policy its table per photo, and its numbers, under its classifier"
     whole = {net: probabilities(net, env) for net in set(classifiers.values())}
@@ -105,12 +98,12 @@ def _tables(env, thetas, classifiers):
 # %% ../nbs/04c_evaluate.ipynb #447b6cb7
 def evaluate(
     run: Run,  # trained
-    items: Items,  # the split to measure on
+    items: Items,  # the split to measure on; its classes are matched by name
     skip_bad: bool = False,  # leave broken photos out instead of an error
     progress: bool = False,  # show a bar while decoding
 ) -> Evaluation:
     "Measure every policy with its own classifier, and with the mixed one where there is one"
-    _check_classes(items, run)
+    items = with_classes(items, run.classes, "the run")
     env = make_env(make_bank(items, run.config, skip_bad, progress), run.config)
     if (known := overlap_message(env.bank, run.seen)) and items.name not in TRAINED_ON:
         raise InputError(f"{items.name}: the run was trained on {known}; measure it on photos that it has not seen")

@@ -41,6 +41,7 @@ from .learner import choose_device, encoder_of, generator, keep_memory, make_ban
 from .policies import POLICIES, agent_policy, best_zooms, final_windows, play_all
 from .rewards import make_reward
 from .runs import overlap_message, provenance
+from .splits import with_classes
 from .statistics import to_hex
 from .train import agent_learner, fit_agent
 from .versions import results_version
@@ -133,9 +134,11 @@ class Lab:
         split: str,  # fit, valid or test
         seed: int,  # of the run
     ) -> Items:
-        "The photos of a split"
+        "The photos of a split, with the classes of fit"
         key = split, seed * self.per_seed
-        if key not in self.items_of: self.items_of[key] = self.read(*key)
+        if key not in self.items_of:
+            items = self.read(*key)
+            self.items_of[key] = items if split == "fit" else with_classes(items, self.items("fit", seed).classes)
         return self.items_of[key]
 
     def env(self,

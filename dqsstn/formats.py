@@ -103,7 +103,8 @@ def coco_items(
         entries = [(name, key) for key, (name, _, _) in listed.items()]
         entries += [(f'image {brief.repr(key)}', key) for key in annotations if key not in listed]
         return collect_items(entries, make, classes, split, skip_bad, path)
-    return read_split(read, split, '{split}' in str(json_file) and path_of(json_file, split).is_file())
+    own = ('fit', 'valid', 'validation') if '{split}' in str(json_file) else ()
+    return read_split(read, split, [name for name in own if path_of(json_file, name).is_file()])
 
 # %% ../nbs/00c_formats.ipynb #0373abaa
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp', '.tif', '.tiff')
@@ -164,7 +165,8 @@ def yolo_items(
             return make_item(name, path, None, objects, txt)
         entries = [(photos.get(p, p.name), p) for p in files + sorted(strays)]
         return collect_items(entries, make, names.values(), split, skip_bad, folder)
-    return read_split(read, split, (root/'images'/split).is_dir())
+    own = [name for name in ('fit', 'valid', 'validation') if (root/'images'/name).is_dir()]
+    return read_split(read, split, own)
 
 # %% ../nbs/00c_formats.ipynb #f852119a
 def boxes_items(
@@ -191,7 +193,7 @@ def boxes_items(
     with refusing(json_file, 'not a file of boxes', 'name the right file'):
         if not isinstance(data['classes'], list): raise ValueError("'classes' is no list")
         classes = _class_names(data['classes'], json_file)
-        return read_split(read, split, False)
+        return read_split(read, split)
 
 def _check_object(o, n_classes):
     "A `ValueError` if `o` is not [class, x1, y1, x2, y2, difficult]"

@@ -34,6 +34,7 @@ from .env import ACTION_SETS, ActionSet, ViewEnv, make_actions, read_actions, wi
 from .files import InputError, check_out_folder, is_unfinished, user_path
 from .learner import ProgressBar, choose_device, encoder_of, generator, make_bank, make_env, new_net
 from .policies import POLICIES, Episode, ThetaOf, agent_policy, best_zooms, final_windows, mixture_of, play_all
+from .splits import with_classes
 from .train import agent_learner, fit_agent
 from .versions import git_commit, results_version
 
@@ -171,14 +172,14 @@ def choose_answer(
 def train_run(
     config: Config,  # what to train
     fit: Items,  # training photos
-    valid: Items,  # validation photos: for choices and curves, never for weights
+    valid: Items,  # validation photos: for choices and curves, never for weights; classes are matched by name
     progress: bool = False,  # bars on standard error
     skip_bad: bool = False,  # leave broken photos out instead of an error
     checkpoints: Checkpoints | None = None,  # where to save, and to go on from
     track: Callable[[str], list] | None = None,  # name of a training, e.g. `agent` → fastai callbacks that follow it
 ) -> Run:
     "Train baseline, agent, and one classifier per policy, all with the same number of updates"
-    train = _trainer(checkpoints, progress, track)
+    train, valid = _trainer(checkpoints, progress, track), with_classes(valid, fit.classes)
     base = new_net(config, len(fit.classes), "classifier", choose_device(config.device))  # first: finds wrong weights
     bank, valid_bank = (make_bank(items, config, skip_bad, progress) for items in (fit, valid))
     if known := overlap_message(valid_bank, bank.digests):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DataSource', 'CountedSource', 'with_source', 'source_name', 'sample_settings', 'source_of_run', 'read_items',
-           'read_photos']
+           'read_photos', 'other_splits']
 
 # %% ../nbs/07b_sources.ipynb #ee76151a
 import inspect
@@ -148,23 +148,27 @@ def source_of_run(
     return replace(source, **{k: v for k, v in trained_on.items() if getattr(source, k) is None})
 
 # %% ../nbs/07b_sources.ipynb #2c545a90
-def read_items(
-    source: DataSource,  # photos
-    split: str,  # one of their splits; `fit` and `valid` are the two parts of train
-    listed: int = 20,  # how many of the photos left out are listed one by one
-) -> "Items":
-    "Read a split; on standard error, what was left out"
+def _read(source, split):
+    "The photos of a split"
     load_library()
     from dqsstn import formats, sample, voc
     years, difficult = [int(year) for year in source.year_names], not source.no_difficult
     match source.kind:
         case "voc":
             classes = voc.read_classes(source.classes) if source.classes else voc.VOC_CLASSES
-            items = voc.voc_items(source.voc, split, years, difficult, classes, source.skip_bad)
-        case "boxes": items = formats.boxes_items(source.boxes, split, years, difficult)
-        case "coco": items = formats.coco_items(source.coco, source.images, split, source.skip_bad)
-        case "yolo": items = formats.yolo_items(source.yolo, split, source.skip_bad)
-        case _: items = sample.sample_items(split, **sample_settings(source))
+            return voc.voc_items(source.voc, split, years, difficult, classes, source.skip_bad)
+        case "boxes": return formats.boxes_items(source.boxes, split, years, difficult)
+        case "coco": return formats.coco_items(source.coco, source.images, split, source.skip_bad)
+        case "yolo": return formats.yolo_items(source.yolo, split, source.skip_bad)
+        case _: return sample.sample_items(split, **sample_settings(source))
+
+def read_items(
+    source: DataSource,  # photos
+    split: str,  # one of their splits; `fit` and `valid` are the two parts of train
+    listed: int = 20,  # how many of the photos left out are listed one by one
+) -> "Items":
+    "Read a split; on standard error, what was left out"
+    items = _read(source, split)
     skipped = [f"  {name}: {why}".replace("(skip_bad)", "(--skip-bad)") for name, why in items.skipped.items()]
     for note in items.notes: say(f"{split}: {note}")
     if skipped: say(f"{split}: {len(items)} photos, {len(skipped)} left out")
@@ -181,3 +185,21 @@ def read_photos(
     if len(items): return items
     remedy = "name another split or more photos"
     raise InputError(f"{source_name(source)}: no photo with objects in split {split}; {remedy}")
+
+# %% ../nbs/07b_sources.ipynb #735681ec
+def other_splits(
+    source: DataSource,  # photos
+    items: "Items",  # one of their splits
+    split: str,  # its name
+) -> list["Items"]:  # none if there are only boxes
+    "The other splits of a data set, each without the files that are in a split before it"
+    if source.kind == "boxes": return []
+    lenient = replace(source, skip_bad=source.kind in _ONLY_FOR["skip_bad"])
+    known, others = {item.path for item in items}, []
+    for name in ("fit" if split in ("fit", "valid") else "train", "valid", "val", "test"):
+        try: other = _read(lenient, name)
+        except InputError: continue
+        new = [k for k, item in enumerate(other) if item.path not in known]
+        known.update(item.path for item in other)
+        if new: others.append(replace(other[new], name=name))
+    return others
