@@ -177,7 +177,6 @@ TURNED = {
     "EXIF with a unit in letters": exif(turn(), WIDE), "EXIF with a resolution in letters": exif(turn(), RATIONAL),
     "EXIF with a note of 2 GB": exif(turn(), tag(0x927C, 7, 2**31, b"\0" * 4)),
     "EXIF cut off behind its tags": exif(turn())[:-3],
-    "XMP that tells the orientation": XMP + b'<x tiff:Orientation="6"/>',
 }
 METADATA = {name: (block, 1) for name, block in UPRIGHT.items()} | {name: (b, 6) for name, b in TURNED.items()}
 
