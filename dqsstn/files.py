@@ -9,7 +9,9 @@ __all__ = ['brief', 'InputError', 'refusing', 'read_json', 'user_path', 'import_
 
 # %% ../nbs/00b_files.ipynb #9f12da57
 import contextlib
+import gzip
 import importlib
+import io
 import json
 import os
 import re
@@ -53,7 +55,7 @@ brief.maxlevel, brief.maxstring, brief.maxother = 2, 80, 80
 
 # %% ../nbs/00b_files.ipynb #3805e793
 def read_json(
-    path: str | Path,  # JSON file
+    path: str | Path,  # JSON file, perhaps gzipped
 ) -> Any:  # its content
     "Content of a JSON file; a key that is listed twice in one object, of which one would be lost, is refused"
     def unique(pairs):
@@ -61,7 +63,14 @@ def read_json(
             if n > 1: raise ValueError(f"{brief.repr(key)} stands there twice")
         return dict(pairs)
     with refusing(path, "no JSON file", "name the right file"):
-        return json.loads(Path(path).read_bytes(), object_pairs_hook=unique)
+        return json.loads(_unzipped(Path(path).read_bytes()), object_pairs_hook=unique)
+
+def _unzipped(content):
+    "`content`, unpacked if it is gzipped, to at most a hundred times its size"
+    if content[:2] != b"\x1f\x8b": return content
+    with gzip.open(io.BytesIO(content)) as f: unpacked = f.read(100 * len(content) + 1)
+    if len(unpacked) > 100 * len(content): raise ValueError("unpacks to more than a hundred times its size")
+    return unpacked
 
 # %% ../nbs/00b_files.ipynb #67cedef4
 def user_path(
