@@ -195,8 +195,7 @@ def coco_items(
 class _OneKeyOnce(yaml.SafeLoader):
     "YAML in which a key that is listed twice, of which one would be lost, is refused"
     def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in duplicates(k for k in keys if isinstance(k, str | int)):
+        for key in duplicates(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             raise ValueError(f"{brief.repr(key)} stands there twice")
         return super().construct_mapping(node, deep)
 
@@ -274,16 +273,15 @@ class _Layout(NamedTuple):
 
     def located(self, text):
         "The file or folder that the description means by `text`; None if there is none"
-        path, here = str(self.says.get('path') or ''), self.file.parent
-        places = [here/user_path(path), here] if path else [here]
         parts = [part for part in PurePosixPath(text.replace('\\', '/')).parts if part not in ('/', '..', '.')]
         tails = ['/'.join(parts[k:]) for k in range(len(parts))]
-        written = str(user_path(text))
-        tries = [*tails[:1], written, *tails[1:]] if text[:2] == '..' else [written, *tails]
-        for place in places:
-            for name in tries:
-                if (place/name).is_file() or (place/name).is_dir() and (name in tries[:2] or '/' in name):
-                    return _seen_from(self.root, place/name)
+        with refusing(self.file, f"{brief.repr(text)} is no path", 'write that of a folder or a list'):
+            written, path = str(user_path(text)), str(self.says.get('path') or '')
+            tries = [*tails[:1], written, *tails[1:]] if text[:2] == '..' else [written, *tails]
+            for place in [self.root/user_path(path), self.root] if path else [self.root]:
+                for name in tries:
+                    if (place/name).is_file() or (place/name).is_dir() and (name in tries[:2] or '/' in name):
+                        return _seen_from(self.root, place/name)
         return None
 
 def _description(root):
@@ -342,12 +340,12 @@ def _listed(file, root):
     "Paths of the photos in a list, one a line; folders at the beginning of all paths that are not there are left out"
     with refusing(file, 'no list of photos', 'write the path of a photo in each line'):
         lines = [line.strip().strip('"\'') for line in file.read_text(encoding='utf-8-sig').splitlines()]
-    paths = [PurePosixPath(line.replace('\\', '/')) for line in lines if line]
-    for left_out in range(max([len(path.parts) for path in paths], default=0)):
-        for place in dict.fromkeys([root, file.parent]):
-            found = [_seen_from(root, place.joinpath(*path.parts[left_out:])) for path in paths]
-            if any(path.is_file() for path in found): return [path for path in found if not _is_litter(path)]
-    return [root/path for path in paths]
+        paths = [PurePosixPath(line.replace('\\', '/')) for line in lines if line]
+        for left_out in range(max([len(path.parts) for path in paths], default=0)):
+            for place in dict.fromkeys([root, file.parent]):
+                found = [_seen_from(root, place.joinpath(*path.parts[left_out:])) for path in paths]
+                if any(path.is_file() for path in found): return [path for path in found if not _is_litter(path)]
+        return [root/path for path in paths]
 
 def _photos(source, root):
     "Paths of the photos in a folder or a list"
@@ -401,12 +399,12 @@ def _are_labels(path):
     except (OSError, ValueError): return False
 
 def _strays(sources, layout, known):
-    "(labels of no photo, other files) in the folders of a split and in those of its labels"
+    "({labels of no photo}, [other files]) in the folders of a split and in those of its labels"
     folders = {folder: _labels_of(folder, layout.root) for folder in sources if folder.is_dir()}
     files = dict.fromkeys(p for folder in (*folders, *folders.values()) for p in _files(folder))
     expected = {layout.file, *known}
     others = [p for p in files if p not in expected and p.name not in (*_CLASS_FILES, 'notes.json')]
-    stray = [p for p in others if p.suffix.lower() == '.txt' and _are_labels(p)]
+    stray = dict.fromkeys(p for p in others if p.suffix.lower() == '.txt' and _are_labels(p))
     return stray, [p for p in others if p not in stray]
 
 def _unlisted(photos, splits, root):

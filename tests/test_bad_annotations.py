@@ -369,7 +369,7 @@ YOLO_WHOLE = {
     "no class in it": (names("names: []"), ["no class at all"]),
     "a text instead of classes": (names("names: dog"), ["'dog' is no list"]),
     "two classes of one name": (names("names: [dog, dog]"), ["two classes are called 'dog'"]),
-    "one number twice": (names("names: {0: dog, 1: cat, 0: owl}"), ["data.yaml", "0 stands there twice"]),
+    "one number twice": (names("names: {0: dog, 1: cat, 0: owl}"), ["data.yaml", "'0' stands there twice"]),
     "fewer names than classes": (names("nc: 3\nnames: [dog, cat]"), ["nc is 3, but 2 names"]),
     "a split that is a number": (names("names: [dog, cat]\ntrain: 5"), ["data.yaml: train is [5]"]),
     "a split that is not there": (names("names: [dog, cat]\ntrain: ../more/images\nval: images/train"),

@@ -187,7 +187,13 @@ MISSING = {
          **beside("x", a=1), **beside("y", b=1)},
         "train", ["y/classes.txt: names other classes than owls/x/classes.txt"]),
     "no names of classes": (pairs(a=1), "train", ["neither data.yaml nor classes.txt"]),
-    "a file of classes that is not there": ({**CVAT, "obj.names": "\n"}, "train", ["obj.names", "no class at all"]),
+    "a list of 5000 letters": ({"classes.txt": CLASSES, "train.txt": "a" * 5000, **pairs(a=1)}, "train",
+                               ["owls/train.txt: no list of photos"]),
+    "a description of 5000 letters": ({"data.yaml": described(train="a" * 5000), **pairs(a=1)}, "train",
+                                      ["owls/data.yaml", "is no path"]),
+    "a path of a variable that is not set": ({"data.yaml": described(train="$NO_OWLS/train"), **pairs(a=1)}, "train",
+                                             ["$NO_OWLS is not set"]),
+    "a file of classes without a class": ({**CVAT, "obj.names": "\n"}, "train", ["obj.names", "no class at all"]),
 }
 
 @pytest.mark.parametrize("case, files, split, words", table.cases("layouts of YOLO", MISSING))
@@ -282,6 +288,10 @@ def test_poses(folder):
     assert yolo_items("owls")[0].boxes == ((36, 16, 60, 48),)
     files_of("owls", {"labels/a.txt": line.replace(" .9\n", "\n")})
     with pytest.raises(InputError, match="8 columns"): yolo_items("owls")
+
+def test_yaml_that_merges(folder):
+    files_of("owls", {"data.yaml": "owl: &owl {2: owl}\nnames: {0: cat, <<: *owl}\n", **pairs(a=1)})
+    assert read("owls", "train") == dict(a=1)
 
 def test_a_line_that_is_listed_twice(folder):
     files_of("owls", {"classes.txt": CLASSES, "images/a.jpg": None, "labels/a.txt": label(1) * 2 + label(3)})
