@@ -129,6 +129,7 @@ def _unique(names, longer):
     twice = set(duplicates(names))
     return [b if a in twice else a for a, b in zip(names, longer)]
 
+# %% ../nbs/00c_formats.ipynb #540fc74e
 def _coco_objects(annotations, number_of):
     "[(label, box, difficult), …] of the annotations of one photo, without crowds"
     objects = []
@@ -156,6 +157,7 @@ def _read_coco(path, folder):
     listed = {key: (name, folder/photo, images[key]) for name, (key, photo) in zip(names, photos.items())}
     return classes, number_of, listed, annotations
 
+# %% ../nbs/00c_formats.ipynb #13c3833f
 def _split_names(template):
     "The splits whose files are there, by a path that holds `{split}`"
     named = re.escape(template).replace(re.escape('{split}'), r'(?P<split>[^/\\]+)', 1)
@@ -459,6 +461,7 @@ def _read_yolo(layout, splits, name, skip_bad):
     notes = _yolo_notes(layout, pairs, unknown, _unlisted(pairs, splits, layout.root))
     return collect_items(entries, make, classes.values(), name, skip_bad, splits[name][0], tuple(notes))
 
+# %% ../nbs/00c_formats.ipynb #088526c9
 def yolo_items(
     root: str | Path,  # folder of the data set, in one of the layouts below, or its data.yaml
     split: str = 'train',  # 'fit' and 'valid' are the two parts of train, unless the data set has its own
