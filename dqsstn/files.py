@@ -11,7 +11,9 @@ __all__ = ['brief', 'InputError', 'refusing', 'read_json', 'find_file', 'is_litt
 # %% ../nbs/00b_files.ipynb #9f12da57
 import codecs
 import contextlib
+import gzip
 import importlib
+import io
 import json
 import os
 import re
@@ -56,7 +58,7 @@ brief.maxlevel, brief.maxstring, brief.maxother = 2, 80, 80
 
 # %% ../nbs/00b_files.ipynb #3805e793
 def read_json(
-    path: str | Path,  # JSON file
+    path: str | Path,  # JSON file, perhaps gzipped
     remedy: str = "name the right file",  # what to do if it is none
 ) -> Any:  # its content
     "Content of a JSON file; a key that is listed twice in one object, of which one would be lost, is refused"
@@ -65,7 +67,14 @@ def read_json(
             if n > 1: raise ValueError(f"{brief.repr(key)} stands there twice")
         return dict(pairs)
     with refusing(path, "no JSON file", remedy):
-        return json.loads(Path(path).read_bytes(), object_pairs_hook=unique)
+        return json.loads(_unzipped(Path(path).read_bytes()), object_pairs_hook=unique)
+
+def _unzipped(content):
+    "`content`, unpacked if it is gzipped, to at most a hundred times its size"
+    if content[:2] != b"\x1f\x8b": return content
+    with gzip.open(io.BytesIO(content)) as f: unpacked = f.read(100 * len(content) + 1)
+    if len(unpacked) > 100 * len(content): raise ValueError("unpacks to more than a hundred times its size")
+    return unpacked
 
 # %% ../nbs/00b_files.ipynb #d7b0b94f
 def find_file(

@@ -6,19 +6,26 @@
 __all__ = ['VOC_HOST', 'VOC_ARCHIVES', 'coco_items', 'yolo_items', 'boxes_items', 'download_voc']
 
 # %% ../nbs/00c_formats.ipynb #783af5d0
+import glob
 import math
+import os
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from torch.hub import download_url_to_file
 
 from dqsstn.data import (
-    MEND, Items, collect_items, duplicates, has_area, item_of, make_item, photo_size, read_split, upright_size,
+    MEND, PHOTO_SUFFIXES, Items, collect_items, duplicates, has_area, item_of, make_item, photo_size, read_split,
+    upright_size,
 )
-from .files import InputError, brief, read_json, refusing, unpack_archive
+from .files import InputError, brief, find_file, is_litter, read_json, refusing, unpack_archive, user_path
 
 # %% ../nbs/00c_formats.ipynb #9b596c88
 def _finite(values, n):
@@ -40,6 +47,50 @@ def _class_names(names, source):
         raise InputError(f"{source}: two classes are called {brief.repr(duplicates(names)[0])}; rename one")
     return names
 
+# %% ../nbs/00c_formats.ipynb #8250e080
+def _plain(name):
+    "The name of a split without a year; `val`, `valid` and `validation` are one"
+    plain = re.sub(r'(19|20)\d\d$', '', name.lower())
+    return 'val' if plain in ('valid', 'validation') else plain
+
+def _called(split, names):
+    "What a data set with splits of these `names` calls `split`; None if there is none or more than one"
+    if split in names: return split
+    alike = [name for name in names if _plain(name) == _plain(split)]
+    return alike[0] if len(alike) == 1 else None
+
+def _has_own(split, names):
+    "Has a data set with splits of these `names` its own `fit` or `valid`?"
+    called = _called(split, names)
+    if called is None: return False
+    return not re.fullmatch(r'val(\d{4})?', called) or _called('test', names) is not None
+
+def _read_called(read, split, names, source, missing=()):
+    "The split that a data set calls `split` or alike, or a part of train; `missing`: {split: path that is not there}"
+    def found(split):
+        called, gone = _called(split, names), _called(split, missing)
+        if called is not None: return replace(read(called), name=split)
+        what = f"no split {split}" if gone is None else f"{gone} is {missing[gone]}, which is not there"
+        raise InputError(f"{source}: {what}; choose from the splits there ({', '.join(sorted(names)) or 'none'})")
+    return read_split(found, split, [part for part in ('fit', 'valid') if _has_own(part, names)])
+
+# %% ../nbs/00c_formats.ipynb #afb7748d
+def _is_photo(path): return path.suffix.lower() in PHOTO_SUFFIXES and not is_litter(path)
+
+def _files(folder):
+    "All files in a folder and below it, without litter"
+    for path in sorted(folder.iterdir()):
+        if is_litter(path): continue
+        if path.is_dir() and not path.is_symlink(): yield from _files(path)
+        else: yield path
+
+def _shown(path, root): return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+def _some(paths, root):
+    "A few of the paths, for a message"
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ''
+    return ', '.join(_shown(path, root) for path in paths[:3]) + more
+
 # %% ../nbs/00c_formats.ipynb #bca79be5
 def _by_id(entries, what, source):
     "{id: entry} of a list of JSON objects"
@@ -48,14 +99,31 @@ def _by_id(entries, what, source):
     return {e['id']: e for e in entries}
 
 def _inside(folder, file_name, source):
-    "(name, path) of a photo in `folder`, from which it may not lead out"
+    "Path of a photo relative to `folder`, from which it may not lead out"
     shown = f"{source}: {brief.repr(file_name)}"
     path = PurePosixPath(file_name) if isinstance(file_name, str) else None
     if not path or not path.name or len(path.name) > 200 or any(ord(c) < 32 for c in file_name):
         raise InputError(f"{shown} is not the name of a photo; mend it")
     if Path(file_name).is_absolute() or '..' in path.parts: raise InputError(f"{shown} leads out of {folder}; mend it")
-    return path.with_suffix('').as_posix().replace('/', '_'), Path(folder)/file_name
+    return path
 
+def _photo_of(image, folder, source):
+    "Path of a photo relative to `folder`: as it is written, else with `/` for `\\`, or without percent-encoding"
+    written = image['file_name'] if image.get('file_name') is not None else image.get('coco_url')
+    if isinstance(written, str) and '://' in written: written = unquote(urlsplit(written).path.rpartition('/')[2])
+    path = _inside(folder, written, source)
+    slashes = written.replace('\\', '/')
+    for other in (slashes, unquote(written), unquote(slashes)):
+        if (folder/path).is_file(): break
+        if other != written and (folder/_inside(folder, other, source)).is_file(): path = PurePosixPath(other)
+    return path
+
+def _unique(names, longer):
+    "`names`, and the longer ones for those that occur more than once"
+    twice = set(duplicates(names))
+    return [b if a in twice else a for a, b in zip(names, longer)]
+
+# %% ../nbs/00c_formats.ipynb #540fc74e
 def _coco_objects(annotations, number_of):
     "[(label, box, difficult), …] of the annotations of one photo, without crowds"
     objects = []
@@ -75,18 +143,32 @@ def _read_coco(path, folder):
         classes = _class_names([c['name'] for c in categories], path)
         number_of = {c['id']: k for k, c in enumerate(categories)}
         images = _by_id(data['images'], 'images', path)
-        listed = {key: (*_inside(folder, image['file_name'], path), image) for key, image in images.items()}
         for a in data['annotations']: annotations[a['image_id']].append(a)
+        photos = {key: _photo_of(image, folder, path) for key, image in images.items()}
+    photos = {key: photo for key, photo in photos.items() if key in annotations or not is_litter(photo)}
+    whole = [photo.as_posix().replace('/', '_') for photo in photos.values()]
+    names = _unique([name.removesuffix(photo.suffix) for name, photo in zip(whole, photos.values())], whole)
+    files = {key: find_file(folder, photo.as_posix()) for key, photo in photos.items()}
+    listed = {key: (name, file, images[key]) for name, (key, file) in zip(names, files.items())}
     return classes, number_of, listed, annotations
 
+# %% ../nbs/00c_formats.ipynb #13c3833f
+def _split_names(template):
+    "The splits whose files are there, by a path that holds `{split}`"
+    named = re.escape(template).replace(re.escape('{split}'), r'(?P<split>[^/\\]+)', 1)
+    named = re.compile(named.replace(re.escape('{split}'), '(?P=split)'))
+    paths = glob.glob('*'.join(map(glob.escape, template.split('{split}'))))
+    return sorted(match['split'] for path in paths if (match := named.fullmatch(path)))
+
 def coco_items(
-    json_file: str | Path,  # detection annotations; may hold '{split}'
+    json_file: str | Path,  # detection annotations, perhaps gzipped; may hold '{split}'
     images: str | Path,  # folder of the photos; may hold '{split}'
     split: str = 'train',  # put in for '{split}'; 'fit' and 'valid' are the two parts of train
     skip_bad: bool = False,  # leave out broken photos and annotations, instead of an error?
 ) -> Items:
     "A split in COCO's format, with its own classes"
-    def path_of(template, split): return Path(str(template).replace('{split}', split))
+    json_file, images = str(user_path(json_file)), str(user_path(images))
+    def path_of(template, split): return Path(template.replace('{split}', split))
     def read(split):
         path, folder = path_of(json_file, split), path_of(images, split)
         if not folder.is_dir():
@@ -96,77 +178,297 @@ def coco_items(
             if key not in listed:
                 raise InputError(f"{path}: has annotations of {name}, which is not in 'images'; {MEND}")
             _, photo, image = listed[key]
-            source = f"{path}, image {image['file_name']}"
+            source = f"{path}, image {photo.relative_to(folder)}"
             with refusing(source, 'bad annotation', MEND):
                 size = tuple(_finite([image['width'], image['height']], 2)) if image.get('width') else None
                 return make_item(name, photo, size, _coco_objects(annotations[key], number_of), source)
         entries = [(name, key) for key, (name, _, _) in listed.items()]
         entries += [(f'image {brief.repr(key)}', key) for key in annotations if key not in listed]
         return collect_items(entries, make, classes, split, skip_bad, path)
-    own = ('fit', 'valid', 'validation') if '{split}' in str(json_file) else ()
-    return read_split(read, split, [name for name in own if path_of(json_file, name).is_file()])
+    if '{split}' not in json_file: return read_split(read, split)
+    return _read_called(read, split, _split_names(json_file), json_file)
 
-# %% ../nbs/00c_formats.ipynb #0373abaa
-_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp', '.tif', '.tiff')
+# %% ../nbs/00c_formats.ipynb #807087ca
+class _OneKeyOnce(yaml.SafeLoader):
+    "YAML in which a key that is listed twice, of which one would be lost, is refused"
+    def construct_mapping(self, node, deep=False):
+        for key in duplicates(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            raise ValueError(f"{brief.repr(key)} stands there twice")
+        return super().construct_mapping(node, deep)
 
-def _yolo_classes(root):
-    "{number: name} of the classes in data.yaml (a list, or a dict by number), else in classes.txt"
-    yml, txt = root/'data.yaml', root/'classes.txt'
-    path = yml if yml.is_file() else txt
-    if not path.is_file(): raise InputError(f"{root}: has neither data.yaml nor classes.txt; name the folder that does")
-    with refusing(path, 'no list of classes', "write the classes there, in data.yaml as 'names'"):
-        if path == txt: names = [line for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
-        else: names = yaml.safe_load(path.read_bytes())['names']
+_NO_CLASSES = 'no list of classes', "write the classes there, in data.yaml as 'names'"
+
+def _read_description(path):
+    "{key: value} in a YAML file, or in lines `key = value`, as darknet has them"
+    with refusing(path, *_NO_CLASSES):
+        if path.suffix == '.data':
+            pairs = [line.partition('=') for line in path.read_text(encoding='utf-8-sig').splitlines()]
+            return {key.strip(): value.strip() for key, _, value in pairs}
+        found = yaml.load(path.read_bytes(), _OneKeyOnce)  # noqa: S506  it is a SafeLoader
+        if not isinstance(found, dict): raise ValueError(f"{brief.repr(found)} names nothing")
+        return found
+
+def _numbered(names, source):
+    "{number: name} of classes in a list, or in a dict by number"
+    with refusing(source, *_NO_CLASSES):
         if isinstance(names, list): names = dict(enumerate(names))
         if not isinstance(names, dict): raise ValueError(f"{brief.repr(names)} is no list")
         numbers = sorted((int(str(k)), k) for k in names)
         if len({n for n, _ in numbers}) < len(numbers): raise ValueError('a number stands there twice')
-        return dict(zip((n for n, _ in numbers), _class_names([names[k] for _, k in numbers], path)))
+        return dict(zip((n for n, _ in numbers), _class_names([names[k] for _, k in numbers], source)))
 
-def _yolo_objects(path, size, number_of):
+def _numbered_lines(path):
+    "{number: name} of classes in a text file; an empty line keeps its number"
+    with refusing(path, *_NO_CLASSES): lines = path.read_text(encoding='utf-8-sig').split('\n')
+    return _numbered({k: line for k, line in enumerate(lines) if line.strip()}, path)
+
+# %% ../nbs/00c_formats.ipynb #8fc79f8e
+_ROUNDING = 8e-4  # by which a side may stick out, when the centre and half of the width are rounded to three decimals
+
+def _shares(line, n_keypoints):
+    "(class, x1, y1, x2, y2) of a line of labels, the box as shares of the photo"
+    label, *values = map(float, line.split())
+    if n_keypoints and len(values) == 4 + n_keypoints: values = values[:4]
+    if len(values) == 5:
+        raise ValueError('its sixth column is a confidence, as detectors write it; keep the first five of each line')
+    if len(values) == 4:
+        x, y, w, h = values
+        box = x - w / 2, y - h / 2, x + w / 2, y + h / 2
+    elif len(values) >= 6 and len(values) % 2 == 0 and not n_keypoints:
+        if not all(map(math.isfinite, values)): raise ValueError('a corner of its polygon is no number')
+        xs, ys = values[::2], values[1::2]
+        box = min(xs), min(ys), max(xs), max(ys)
+    else: raise ValueError(f"it has {1 + len(values)} columns")
+    return label, *(0. if -_ROUNDING <= v < 0 else 1. if 1 < v <= 1 + _ROUNDING else v for v in box)
+
+def _yolo_objects(path, size, number_of, n_keypoints=0):
     "[(label, box, difficult), …] of a text file; none if there is no file"
     objects, (w, h), lines = [], size, []
     with refusing(path, 'no YOLO text file', MEND):
         if path.is_file(): lines = path.read_text(encoding='utf-8-sig').splitlines()
     for line in filter(str.strip, lines):
         with refusing(path, f"{brief.repr(line)} is not 'class x y width height'", MEND):
-            label, x, y, bw, bh = map(float, line.split())
+            label, x1, y1, x2, y2 = _shares(line, n_keypoints)
         if label not in number_of:
             raise InputError(f"{path}: unknown class {label:g}, not among the {len(number_of)} named; {MEND}")
-        box = (x - bw / 2) * w, (y - bh / 2) * h, (x + bw / 2) * w, (y + bh / 2) * h
-        objects.append((number_of[label], box, False))
+        objects.append((number_of[label], (x1 * w, y1 * h, x2 * w, y2 * h), False))
     return objects
 
-# %% ../nbs/00c_formats.ipynb #1f78188a
+# %% ../nbs/00c_formats.ipynb #987eb89c
+_SPLITS = ('train', 'val', 'test', 'fit')
+
+def _seen_from(root, path):
+    "`path` without `..`; it begins with `root` if it is in there"
+    path, here = Path(os.path.abspath(path)), os.path.abspath(root)
+    return root/path.relative_to(here) if path.is_relative_to(here) else path
+
+class _Layout(NamedTuple):
+    "A folder in YOLO's format, and what its description says"
+    root: Path  # the folder
+    file: Path | None  # the description
+    says: dict  # what it says
+
+    def located(self, text):
+        "The file or folder that the description means by `text`; None if there is none"
+        parts = [part for part in PurePosixPath(text.replace('\\', '/')).parts if part not in ('/', '..', '.')]
+        tails = ['/'.join(parts[k:]) for k in range(len(parts))]
+        with refusing(self.file, f"{brief.repr(text)} is no path", 'write that of a folder or a list'):
+            written, path = str(user_path(text)), str(self.says.get('path') or '')
+            tries = [*tails[:1], written, *tails[1:]] if text[:2] == '..' else [written, *tails]
+            for place in [self.root/user_path(path), self.root] if path else [self.root]:
+                for name in tries:
+                    if (place/name).is_file() or (place/name).is_dir() and (name in tries[:2] or '/' in name):
+                        return _seen_from(self.root, place/name)
+        return None
+
+def _description(root):
+    "The file that describes a data set in YOLO's format; None if there is none"
+    if root.is_file(): return root
+    if not root.is_dir(): raise InputError(f"{root}: no such folder; name that of the data set, or its data.yaml")
+    every = [p for p in sorted(root.iterdir()) if p.suffix in ('.yaml', '.yml', '.data') and not is_litter(p)]
+    yamls = [p for p in every if p.suffix != '.data']
+    found = ([p for p in yamls if p.stem in ('data', 'dataset')]
+             or [p for p in yamls if re.search(rb'^names\s*:', p.read_bytes(), re.M)]
+             or [p for p in every if p.suffix == '.data'])
+    if len(found) > 1:
+        raise InputError(f"{root}: described by {found[0].name} and by {found[1].name}; name one of these files")
+    return found[0] if found else None
+
+# %% ../nbs/00c_formats.ipynb #d15f6439
+def _holds_photos(folder): return folder.is_dir() and any(map(_is_photo, folder.iterdir()))
+
+def _folders(folder):
+    return [p for p in sorted(folder.iterdir()) if p.is_dir() and not is_litter(p)] if folder.is_dir() else []
+
+def _found_splits(root):
+    "{split: [folder or list of its photos]}, by the names of folders and files"
+    found = {folder.name: [folder] for folder in _folders(root/'images')}
+    for folder in _folders(root):
+        name = re.sub('^obj_(.+)_data$', r'\1', folder.name)  # CVAT
+        images, known = folder/'images', _plain(name) in _SPLITS
+        if images.is_dir() and (known or _holds_photos(images)): found.setdefault(name, []).append(images)
+        elif folder.name not in ('images', 'labels') and _holds_photos(folder) and any(folder.glob('*.txt')):
+            found.setdefault(name, []).append(folder)
+    if not any(_plain(name) in _SPLITS for name in found):
+        whole = [root/'images', *(p for paths in found.values() for p in paths if p.parent != root/'images')]
+        whole = [p for p in whole if p.is_dir() and any(map(_is_photo, _files(p)))]
+        found['train'] = [root] if _holds_photos(root) else whole
+    return found | {p.stem: [p] for p in sorted(root.glob('*.txt')) if _plain(p.stem) in _SPLITS}
+
+def _splits(layout):
+    "({split: [folder or list of its photos]}, {split: path in the description that is not there})"
+    found, missing = _found_splits(layout.root), {}
+    for name, paths in layout.says.items():
+        if not paths or _plain(str(name)) not in _SPLITS: continue
+        paths = paths if isinstance(paths, list) else [paths]
+        if not all(isinstance(path, str) for path in paths):
+            raise InputError(f"{layout.file}: {name} is {brief.repr(paths)}; write a path there, or a list of paths")
+        located = {path: layout.located(path) for path in paths}
+        found = {other: there for other, there in found.items() if _plain(other) != _plain(name)}
+        gone = [path for path, there in located.items() if there is None]
+        parts = {part for there in located.values() if there for part in Path(_shown(there, layout.root)).parts}
+        if name == 'val' and parts & {'valid', 'validation'}: name = 'valid'
+        if gone: missing[name] = gone[0]
+        else: found[name] = list(located.values())
+    return {name: paths for name, paths in found.items() if paths}, missing
+
+# %% ../nbs/00c_formats.ipynb #3f46bc93
+def _listed(file, root):
+    "Paths of the photos in a list, one a line; folders at the beginning of all paths that are not there are left out"
+    with refusing(file, 'no list of photos', 'write the path of a photo in each line'):
+        lines = [line.strip().strip('"\'') for line in file.read_text(encoding='utf-8-sig').splitlines()]
+        paths = [PurePosixPath(line.replace('\\', '/')) for line in lines if line]
+        for left_out in range(max([len(path.parts) for path in paths], default=0)):
+            for place in dict.fromkeys([root, file.parent]):
+                found = [_seen_from(root, find_file(place, '/'.join(path.parts[left_out:]))) for path in paths]
+                if any(path.is_file() for path in found): return [path for path in found if not is_litter(path)]
+        return [root/path for path in paths]
+
+def _photos(source, root):
+    "Paths of the photos in a folder or a list"
+    if source.is_file(): return _listed(source, root)
+    if (source/'images').is_dir() and not _holds_photos(source): source = source/'images'
+    return [path for path in _files(source) if _is_photo(path)]
+
+def _labels_of(folder, root):
+    "The folder of the labels of the photos in `folder`: `labels` in place of its last `images`, else the same"
+    first = len(root.parts) if folder.is_relative_to(root) else 0
+    for k in reversed(range(first, len(folder.parts))):
+        if folder.parts[k] == 'images':
+            apart = Path(*folder.parts[:k], 'labels', *folder.parts[k + 1:])
+            return apart if apart.is_dir() else folder
+    return folder
+
+# %% ../nbs/00c_formats.ipynb #4187ec81
+_CLASS_FILES = ('classes.txt', 'obj.names', '_darknet.labels')
+
+def _nearest_names(folder, root):
+    "[the file of classes in a folder of labels or the nearest above it, within the data set]; [] if there is none"
+    above = [p for p in folder.parents if p.is_relative_to(root)]
+    return [p/name for p in (folder, *above) for name in _CLASS_FILES if (p/name).is_file()][:1]
+
+def _yolo_classes(layout, folders):
+    "{number: name} of the classes of the labels in `folders`"
+    names = layout.says.get('names')
+    if layout.file and layout.file.suffix != '.data':
+        if names is None: raise InputError(f"{layout.file}: {_NO_CLASSES[0]} ('names' is missing); {_NO_CLASSES[1]}")
+        classes, n = _numbered(names, layout.file), layout.says.get('nc')
+        if isinstance(names, list) and n not in (None, len(names)):
+            raise InputError(f"{layout.file}: nc is {brief.repr(n)}, but {len(names)} names are listed; mend one")
+        return classes
+    named = [path for path in [names and layout.located(names)] if path]
+    named = named or [path for folder in folders for path in _nearest_names(folder, layout.root)]
+    named = named or sorted(p for p in _files(layout.root) if p.name in _CLASS_FILES)
+    if not named:
+        raise InputError(f"{layout.root}: has neither data.yaml nor classes.txt; name the folder that does")
+    found = {path: _numbered_lines(path) for path in dict.fromkeys(named)}
+    for path, classes in found.items():
+        if classes != found[named[0]]:
+            raise InputError(f"{path}: names other classes than {named[0]}; read the folders one by one, or mend one")
+    return found[named[0]]
+
+# %% ../nbs/00c_formats.ipynb #54ad030c
+def _are_labels(path):
+    "Is a text file empty, or are its lines of five numbers or more?"
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+        return all(len([float(value) for value in line.split()]) >= 5 for line in lines if line.strip())
+    except (OSError, ValueError): return False
+
+def _strays(sources, layout, known):
+    "({labels of no photo}, [other files]) in the folders of a split and in those of its labels"
+    folders = {folder: _labels_of(folder, layout.root) for folder in sources if folder.is_dir()}
+    files = dict.fromkeys(p for folder in (*folders, *folders.values()) for p in _files(folder))
+    expected = {layout.file, *known}
+    others = [p for p in files if p not in expected and p.name not in (*_CLASS_FILES, 'notes.json')]
+    stray = dict.fromkeys(p for p in others if p.suffix.lower() == '.txt' and _are_labels(p))
+    return stray, [p for p in others if p not in stray]
+
+def _unlisted(photos, splits, root):
+    "Photos beside those of a split that are in no split"
+    folders = {root, root/'images', *(path.parent for path in photos)}
+    there = {p for folder in folders if folder.is_dir() for p in folder.iterdir() if _is_photo(p)}
+    if there <= {*photos}: return []
+    return sorted(there - {p for sources in splits.values() for s in sources for p in _photos(s, root)})
+
+def _paired(sources, root, name):
+    "{photo: file of its labels} of a split"
+    photos = [path for source in sources for path in _photos(source, root)]
+    labels = [find_file(_labels_of(path.parent, root), f'{path.stem}.txt') for path in photos]
+    for twice in duplicates(photos):
+        raise InputError(f"{twice}: more than one line or folder of split {name} names it; keep one")
+    for twice in duplicates(labels):
+        first, second = [path.name for path, label in zip(photos, labels) if label == twice][:2]
+        raise InputError(f"{twice}: the labels of more than one photo, {first} and {second}; rename one of them")
+    if any(path.is_file() for path in photos) and not any(path.is_file() for path in labels):
+        where = "beside it, or in labels/ in place of images/"
+        raise InputError(f"{photos[0]}: no photo of split {name} has a text file of labels {where}; put them there")
+    return dict(zip(photos, labels))
+
+# %% ../nbs/00c_formats.ipynb #da32db12
+def _yolo_notes(layout, photos, unknown, unlisted):
+    "What its reader should know about a split in YOLO's format"
+    outside = sorted({str(p.parent) for p in photos if not p.is_relative_to(layout.root)})
+    if outside: yield f"photos are in {outside[0]}, as {layout.file or 'a list'} says"
+    if unlisted: yield f"photos that are in no split: {_some(unlisted, layout.root)}"
+    if unknown: yield f"files that are neither photos nor labels, and are not read: {_some(unknown, layout.root)}"
+
+def _n_keypoints(layout):
+    "How many numbers follow each box in a data set of poses"
+    shape = layout.says.get('kpt_shape') or [0]
+    if isinstance(shape, list) and all(type(n) is int for n in shape): return math.prod(shape)
+    raise InputError(f"{layout.file}: kpt_shape is {brief.repr(shape)}; write two numbers, such as [17, 3]")
+
+def _read_yolo(layout, splits, name, skip_bad):
+    "A split in YOLO's format"
+    pairs, n_keypoints = _paired(splits[name], layout.root, name), _n_keypoints(layout)
+    classes = _yolo_classes(layout, [*dict.fromkeys(path.parent for path in pairs.values())])
+    number_of = {number: k for k, number in enumerate(classes)}
+    stray, unknown = _strays(splits[name], layout, [*pairs, *pairs.values()])
+    def make(name, path):
+        if path in stray:
+            remedy = 'put the photo there, remove the labels, or leave them out (skip_bad)'
+            raise InputError(f"{path}: labels of no photo; {remedy}")
+        objects = _yolo_objects(pairs[path], upright_size(*photo_size(path)), number_of, n_keypoints)
+        return make_item(name, path, None, objects, pairs[path])
+    longer = [_shown(path, layout.root).replace(os.sep, '_') for path in pairs]
+    entries = [*zip(_unique([path.stem for path in pairs], longer), pairs), *((path.name, path) for path in stray)]
+    notes = _yolo_notes(layout, pairs, unknown, _unlisted(pairs, splits, layout.root))
+    return collect_items(entries, make, classes.values(), name, skip_bad, splits[name][0], tuple(notes))
+
+# %% ../nbs/00c_formats.ipynb #088526c9
 def yolo_items(
-    root: str | Path,  # folder with images/{split}, labels/{split}, and data.yaml or classes.txt
-    split: str = 'train',  # 'fit' and 'valid' are the two parts of train, unless there is a folder of that name
+    root: str | Path,  # folder of the data set, in one of the layouts below, or its data.yaml
+    split: str = 'train',  # 'fit' and 'valid' are the two parts of train, unless the data set has its own
     skip_bad: bool = False,  # leave out broken photos and annotations, instead of an error?
 ) -> Items:
     "A split in YOLO's format, with its own classes"
-    root = Path(root)
-    names = _yolo_classes(root)
-    number_of = {number: k for k, number in enumerate(names)}
-    def read(split):
-        folder, labels = root/'images'/split, root/'labels'/split
-        for path in (folder, labels):
-            if not path.is_dir():
-                remedy = f"name the folder that holds images/{split} and labels/{split}"
-                raise InputError(f"{path}: no such folder; {remedy}")
-        files = sorted(p for p in folder.iterdir() if p.name[0] != '.')
-        photos = {p: p.stem for p in files if p.suffix.lower() in _SUFFIXES}
-        strays = [p for p in labels.glob('*.txt') if p.stem not in photos.values() and p.name != 'classes.txt']
-        def make(name, path):
-            if path not in photos:
-                problem = f"is neither a photo in {folder} nor the labels of one"
-                raise InputError(f"{path}: {problem}; remove it, or leave it out (skip_bad)")
-            txt = labels/f'{name}.txt'
-            objects = _yolo_objects(txt, upright_size(*photo_size(path)), number_of)
-            return make_item(name, path, None, objects, txt)
-        entries = [(photos.get(p, p.name), p) for p in files + sorted(strays)]
-        return collect_items(entries, make, names.values(), split, skip_bad, folder)
-    own = [name for name in ('fit', 'valid', 'validation') if (root/'images'/name).is_dir()]
-    return read_split(read, split, own)
+    root = user_path(root)
+    file = _description(root)
+    layout = _Layout(file.parent if file else root, file, _read_description(file) if file else {})
+    splits, missing = _splits(layout)
+    if not splits: _yolo_classes(layout, [])  # which may be what is wrong
+    return _read_called(lambda name: _read_yolo(layout, splits, name, skip_bad), split, splits, file or root, missing)
 
 # %% ../nbs/00c_formats.ipynb #f852119a
 def boxes_items(

@@ -242,7 +242,7 @@ def test_broken_coco(case, coco, change, words):
 
 COCO_WHOLE = {
     "two photos with one id": (second("images", id=0), ["two images have id 0"]),
-    "one photo listed twice": (second("images", file_name="a.jpg"), ["more than one photo is called 'a'"]),
+    "one photo listed twice": (second("images", file_name="a.jpg"), ["more than one photo is called 'a.jpg'"]),
     "two categories with one id": (second("categories", id=7), ["two categories have id 7"]),
     "two categories with one name": (second("categories", name="dog"), ["two classes are called 'dog'"]),
     "a category without a name": (second("categories", name=None), ["class None is no text"]),
@@ -317,15 +317,18 @@ def in_a_gap(yolo):
     labels("1 .5 .5 .2 .2")(yolo)
     (yolo/"labels/train/b.txt").write_text("2 .5 .5 .2 .2")
 
+def in_an_empty_line(yolo):
+    (yolo/"data.yaml").unlink()
+    (yolo/"classes.txt").write_text("dog\n\ncat\n\n")
+    labels("1 .5 .5 .2 .2")(yolo)
+    (yolo/"labels/train/b.txt").write_text("2 .5 .5 .2 .2")
+
 YOLO = {
     "labels without a photo": (lambda yolo: (yolo/"labels/train/c.txt").write_text(""),
-                               ["labels/train/c.txt", "neither a photo"]),
-    "a file that is no photo": (lambda yolo: (yolo/"images/train/notes.doc").write_text(""),
-                                ["notes.doc", "neither a photo"]),
-    "a folder among the photos": (lambda yolo: (yolo/"images/train/more").mkdir(),
-                                  ["images/train/more", "neither a photo"]),
+                               ["labels/train/c.txt", "labels of no photo"]),
     "a number that no class has": (labels("2 .5 .5 .2 .2"), ["a.txt", "unknown class 2"]),
     "a number in a gap between the classes": (in_a_gap, ["a.txt", "unknown class 1"]),
+    "a number whose line in classes.txt is empty": (in_an_empty_line, ["a.txt", "unknown class 1", "the 2 named"]),
     "a negative class": (labels("-1 .5 .5 .2 .2"), ["unknown class -1"]),
     "a class of one and a half": (labels("1.5 .5 .5 .2 .2"), ["unknown class 1.5"]),
     "a class of NaN": (labels("nan .5 .5 .2 .2"), ["unknown class nan"]),
@@ -336,7 +339,13 @@ YOLO = {
     "a box of negative size": (labels("1 .5 .5 -.2 .2"), ["inverted"]),
     "a box without area": (labels("1 .5 .5 0 0"), ["no area"]),
     "four numbers": (labels("1 .5 .5 .2"), ["is not 'class x y width height'"]),
-    "a polygon": (labels("1 .1 .1 .2 .1 .2 .2 .1 .2"), ["is not 'class x y width height'"]),
+    "a sixth column of confidences": (labels("1 .5 .5 .2 .2 .87"), ["sixth column is a confidence", "first five"]),
+    "a polygon of two corners and a half": (labels("1 .1 .1 .2 .1 .2 .2 .1"), ["it has 8 columns"]),
+    "a polygon with a confidence": (labels("1 .1 .1 .2 .1 .2 .2 .9"), ["it has 8 columns"]),
+    "a polygon with a corner of NaN": (labels("1 .1 .1 .2 nan .2 .2"), ["a corner of its polygon is no number"]),
+    "a polygon that leads out of the photo": (labels("1 .1 .1 1.2 .1 1.2 .2"), ["outside the photo"]),
+    "a polygon on one line": (labels("1 .1 .1 .2 .1 .3 .1"), ["no area"]),
+    "a box that overhangs by three hundredths": (labels("1 .9 .5 .26 .2"), ["outside the photo"]),
     "a line of 100,000 letters": (labels("x" * 100_000), ["is not 'class x y width height'"]),
     "bytes that are no text": (labels(bytes(range(256))), ["a.txt", "no YOLO text file"]),
 }
@@ -350,16 +359,24 @@ BILLION = "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 10)}]\n" for i 
 
 YOLO_WHOLE = {
     "two photos of one name": (lambda yolo: photo().save(yolo/"images/train/a.jpg"),
-                               ["more than one photo is called 'a'"]),
+                               ["labels/train/a.txt: the labels of more than one photo, a.jpg and a.png"]),
     "an empty folder": (shutil.rmtree, ["neither data.yaml nor classes.txt"]),
-    "no split of that name": (lambda yolo: shutil.rmtree(yolo/"images/train"), ["images/train: no such folder"]),
-    "no folder of labels": (lambda yolo: shutil.rmtree(yolo/"labels"), ["labels/train: no such folder"]),
+    "no split of that name": (lambda yolo: shutil.rmtree(yolo/"images/train"), ["no split train", "(none)"]),
+    "no folder of labels": (lambda yolo: shutil.rmtree(yolo/"labels"), ["images/train/a.png", "labels/ in place of"]),
     "no file of classes": (lambda yolo: (yolo/"data.yaml").unlink(), ["neither data.yaml nor classes.txt"]),
     "an empty file of classes": (names(""), ["data.yaml", "no list of classes"]),
     "no names in it": (names("nc: 2"), ["'names' is missing"]),
     "no class in it": (names("names: []"), ["no class at all"]),
     "a text instead of classes": (names("names: dog"), ["'dog' is no list"]),
     "two classes of one name": (names("names: [dog, dog]"), ["two classes are called 'dog'"]),
+    "one number twice": (names("names: {0: dog, 1: cat, 0: owl}"), ["data.yaml", "'0' stands there twice"]),
+    "fewer names than classes": (names("nc: 3\nnames: [dog, cat]"), ["nc is 3, but 2 names"]),
+    "a split that is a number": (names("names: [dog, cat]\ntrain: 5"), ["data.yaml: train is [5]"]),
+    "a split that is not there": (names("names: [dog, cat]\ntrain: ../more/images\nval: images/train"),
+                                  ["data.yaml: train is ../more/images, which is not there", "(val)"]),
+    "two descriptions": (lambda yolo: shutil.copy(yolo/"data.yaml", yolo/"dataset.yaml"),
+                         ["data.yaml and by dataset.yaml"]),
+    "keypoints of no shape": (names("names: [dog, cat]\nkpt_shape: many"), ["kpt_shape is 'many'"]),
     "a class called no, without quotes": (names("names: [yes, no]"), ["class True is no text"]),
     "classes by letters": (names("names: {a: dog, b: cat}"), ["data.yaml", "no list of classes"]),
     "YAML cut off": (names("names: [dog"), ["data.yaml", "no list of classes"]),
@@ -387,6 +404,11 @@ def odd_name(yolo):
     for sub, suffix in (("images/train", ".png"), ("labels/train", ".txt")):
         (yolo/sub/f"a{suffix}").rename(yolo/sub/f"drei Löwen 写真{suffix}")
 
+def nested(yolo):
+    for sub in ("images/train/more", "labels/train/more"): (yolo/sub).mkdir()
+    photo(2).save(yolo/"images/train/more/a.png")
+    (yolo/"labels/train/more/a.txt").write_text("0 .5 .5 .4 .4")
+
 ROW_OF_OBJECTS = "".join(f"0 {.1 + .8 * i / 10_000} .5 .1 .1\n" for i in range(10_000))
 
 YOLO_WORKS = {
@@ -399,6 +421,8 @@ YOLO_WORKS = {
     "a suffix in capitals": (lambda yolo: (yolo/"images/train/a.png").rename(yolo/"images/train/a.PNG"), "read", TWO),
     "a name with spaces and non-ASCII letters": (odd_name, "read", TWO),
     "10,000 objects": (labels(ROW_OF_OBJECTS), "read", TWO),
+    "a polygon": (labels("0 .1 .1 .2 .1 .2 .2 .1 .2"), "its bounding box", TWO),
+    "a folder among the photos": (nested, "read with what is in it", counted(3, dog=2, cat=1)),
     "labels with a mark of byte order": (labels(b"\xef\xbb\xbf0 .5 .5 .2 .2\r\n"), "read", TWO),
 }
 
