@@ -32,7 +32,7 @@ from fastcore.basics import patch
 from tqdm.auto import tqdm
 
 from .copies import original_name, originals
-from .files import InputError, brief, refusing
+from .files import InputError, brief, refusing, user_path
 
 # %% ../nbs/00_data.ipynb #e17a4aae
 MAX_PIXELS = 89_478_485  # of a photo, as in Pillow's `Image.MAX_IMAGE_PIXELS`
@@ -114,7 +114,7 @@ def load_photo(
     path: str | Path,  # a file of one of the formats above
 ) -> Image.Image:  # upright, 8-bit RGB
     "The photo in `path`, whatever its mode, turned as its EXIF orientation says"
-    with _opened(path) as photo:
+    with _opened(user_path(path)) as photo:
         photo.load()
         return _upright(photo)
 
@@ -500,5 +500,6 @@ def bank_from_photos(
     device: str | torch.device = 'cpu',  # where the tensors lie
 ) -> ImageBank:  # boxes are NaN, labels -1
     "A bank of photos without annotation"
-    items = tuple(Item(Path(p).stem, Path(p), upright_size(*photo_size(p))) for p in paths)
+    files = [user_path(path) for path in paths]
+    items = tuple(Item(file.stem, file, upright_size(*photo_size(file))) for file in files)
     return ImageBank(Items(items, (), 'photos'), source_size, resize, device)

@@ -165,7 +165,7 @@ def check_out_folder(
     if is_unfinished(path):
         resume = f"dqsstn train --resume {path}"
         raise InputError(f"{path}: holds a training that is not over; go on with `{resume}`, or {other}")
-    if path.is_dir() and not all(_is_leftover(file, path) for file in path.rglob("*")):
+    if path.is_dir() and not all(_is_leftover(file, path) or is_litter(file) for file in path.rglob("*")):
         raise InputError(f"{path}: already holds files; {other}, or remove it first")
     parent = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):

@@ -397,7 +397,7 @@ def test_boxes_as_shares(folder, case=table.case("names in COCO", "boxes as shar
     shares = [dict(image_id=0, category_id=1, bbox=[.1, .2, .5, .4])]
     write_coco([dict(id=0, file_name="a.jpg", width=96, height=64)], shares)
     line = "data describe --coco coco.json --images photos --json out.json"
-    case.refused(refused(line, "not as shares of the photo"))
+    case.refused(refused(line, "VOC and COCO want pixels"))
 
 def test_an_object_that_is_listed_twice(folder):
     files_of("photos", {"a.jpg": None})

@@ -13,12 +13,13 @@ from recording import Table, refused
 
 from dqsstn import runs
 from dqsstn.config import CONFIGS
-from dqsstn.data import Item, Items, holdout, voc_items
+from dqsstn.data import Item, Items, holdout
 from dqsstn.experiments import Lab
 from dqsstn.files import InputError
 from dqsstn.formats import coco_items, yolo_items
 from dqsstn.sample import SAMPLE_CLASSES, sample_items
 from dqsstn.splits import photo_dls, with_classes
+from dqsstn.voc import voc_items
 
 table = Table(__file__)
 
