@@ -233,7 +233,7 @@ def test_litter_in_a_list_and_in_coco(folder):
     items = coco_items("coco.json", "owls/images")
     assert [item.name for item in items] == ["a"] and not items.skipped
 
-UNKNOWN = {"images/train/notes.doc": "x", "images/train/a.heic": "x", "labels/train/old.json": "{}",
+UNKNOWN = {"images/train/notes.doc": "x", "images/train/a.psd": "x", "labels/train/old.json": "{}",
            "labels/train/README.txt": "Owls of 2024", "labels/train/a.xml": "<annotation/>"}
 
 UNKNOWN_FILES = table.case("layouts of YOLO", "files that are neither photos nor labels")
@@ -241,7 +241,7 @@ UNKNOWN_FILES = table.case("layouts of YOLO", "files that are neither photos nor
 def test_unknown_files_are_noted(folder, case=UNKNOWN_FILES):
     files_of("owls", {"classes.txt": CLASSES, **pairs("images/train", "labels/train", a=1), **UNKNOWN})
     note, = yolo_items("owls").notes
-    assert note.endswith("not read: images/train/a.heic, images/train/notes.doc, labels/train/README.txt and 2 more")
+    assert note.endswith("not read: images/train/a.psd, images/train/notes.doc, labels/train/README.txt and 2 more")
     told, = call("data describe --yolo owls --json -").stderr.splitlines()
     assert told == f"train: {note}"
     case.works(told)
