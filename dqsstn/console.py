@@ -46,9 +46,11 @@ def remedy(
 # %% ../nbs/07a_console.ipynb #e3a09e76
 class Commands(TyperGroup):
     "The group of all commands: an error that the user can fix ends as one line and exit code 2, Ctrl-C as code 130"
+    order = ("demo", "data", "train", "evaluate", "predict", "export")  # as one uses them; then all others
+
     def list_commands(self, ctx):
-        "`demo` and `data` come first"
-        return sorted(super().list_commands(ctx), key=lambda name: name not in ("demo", "data"))
+        "The commands in the order of the help"
+        return sorted(super().list_commands(ctx), key=lambda name: [*self.order, name].index(name))
 
     def parse_args(self, ctx, args):
         for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show

@@ -1,9 +1,10 @@
 # Made from data.py by scripts/stubs.py, which `make export` runs: do not edit.
-__all__ = ['MAX_PIXELS', 'PHOTO_SUFFIXES', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout', 'read_split', 'photo_size', 'upright_size', 'has_area', 'item_of', 'make_item', 'duplicates', 'collect_items', 'describe', 'square_source', 'ImageBank', 'bank_from_photos']
+__all__ = ['MAX_PIXELS', 'PHOTO_SUFFIXES', 'Photo', 'MEND', 'load_photo', 'box_area', 'Item', 'Items', 'is_held_out', 'holdout', 'read_split', 'photo_size', 'upright_size', 'has_area', 'item_of', 'make_item', 'duplicates', 'collect_items', 'describe', 'square_source', 'ImageBank', 'bank_from_photos']
 import contextlib
 import hashlib
 import json
 import math
+import os
 import sys
 import threading
 from collections.abc import Collection, Iterable, Sequence
@@ -30,15 +31,16 @@ class _Quiet:
     def __exit__(self, *error) -> None: ...
 _quiet = _Quiet()
 _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
+Photo = str | os.PathLike | bytes | Image.Image | np.ndarray
 
-def load_photo(path: str | Path) -> Image.Image: ...
+def load_photo(photo: Photo) -> Image.Image: ...
 
 def box_area(box: Sequence[float]) -> float: ...
 
 @dataclass(frozen=True)
 class Item:
     name: str
-    path: Path
+    path: Path | Image.Image
     size: tuple[int, int]
     boxes: tuple = ()
     labels: tuple[int, ...] = ()
@@ -157,4 +159,4 @@ class ImageBank:
 
     def gather(self, index: torch.Tensor) -> torch.Tensor: ...
 
-def bank_from_photos(paths: Sequence[str | Path], source_size: int=224, resize: str='squash', device: str | torch.device='cpu') -> ImageBank: ...
+def bank_from_photos(photos: Sequence[Photo], source_size: int=224, resize: str='squash', device: str | torch.device='cpu') -> ImageBank: ...

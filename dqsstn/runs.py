@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ANSWERS', 'Run', 'training_identity', 'provenance', 'overlap_message', 'windows_of', 'answers', 'choose_answer',
-           'train_run', 'actions_of', 'disk_space', 'save_run', 'load_run', 'predict', 'predictions', 'photo_pixels']
+           'train_run', 'actions_of', 'disk_space', 'save_run', 'load_run', 'photos_at_once', 'for_photos', 'predict',
+           'predictions', 'photo_pixels']
 
 # %% ../nbs/04a_runs.ipynb #99c3fe85
 import copy
@@ -29,7 +30,7 @@ from .backbones import load_weights, save_weights
 from .checkpoint import Checkpoints, metrics_of
 from .classifier import fit_classifier, mining_weight, probabilities
 from .config import Config, extensions_digest, load_config, save_config
-from .data import ImageBank, Items, bank_from_photos, square_source
+from .data import ImageBank, Items, Photo, bank_from_photos, square_source
 from .env import ACTION_SETS, ActionSet, ViewEnv, make_actions, read_actions, window, write_actions
 from .files import InputError, check_out_folder, is_unfinished, user_path
 from .learner import ProgressBar, choose_device, encoder_of, generator, make_bank, make_env, new_net
@@ -314,13 +315,27 @@ def load_run(
     return Run(config, tuple(about["classes"]), q_net, classifiers, about["n_zooms"], about, metrics, seen, answer)
 
 # %% ../nbs/04a_runs.ipynb #3e811c71
+def photos_at_once(
+    config: Config,  # source size, memory limit
+) -> int:  # at least 1, at most 256
+    "How many photos `memory_limit_gb` has room for"
+    if config.memory_limit_gb is None: return 256
+    return max(1, min(256, int(config.memory_limit_gb * 1e9 / (3 * config.source_size**2))))
+
+def for_photos(
+    run: Run,  # trained
+) -> Run:  # the same networks
+    "The run with a small cache of features: those of one photo are of no use to another"
+    return run._replace(config=dataclasses.replace(run.config, cache_gb=min(run.config.cache_gb, 0.25)))
+
 @torch.no_grad()
 def predict(
     run: Run,  # trained
-    paths: list,  # photos
+    photos: Photo | list[Photo],  # one or several: paths, images, arrays or the bytes of files
 ) -> tuple[list[dict], ViewEnv, Episode]:  # one dict per photo; the environment and the episodes, for a filmstrip
     "What each of `answers` says, with its probability, and which one to go by; the final window; the actions"
-    bank = bank_from_photos(paths, run.config.source_size, run.config.resize, choose_device(run.config.device))
+    if isinstance(photos, Photo): photos = [photos]
+    bank = bank_from_photos(photos, run.config.source_size, run.config.resize, choose_device(run.config.device))
     env = make_env(bank, run.config)
     episode = play_all(env, agent_policy(run.q_net, run.config.precision))
     said = answers(run, env, episode.thetas[:, -1])
@@ -338,7 +353,8 @@ def predictions(
     windows = window(episode.thetas[:, -1]).tolist()
     def best(p): return dict(label=classes[p.argmax()], probability=round(float(p.max()), 4))
     def about(i, item):
-        return dict(image=str(item.path), answer=answer) | {name: best(p[i]) for name, p in said.items()} | dict(
+        named = item.name if isinstance(item.path, Image.Image) else str(item.path)
+        return dict(image=named, answer=answer) | {name: best(p[i]) for name, p in said.items()} | dict(
             window=photo_pixels(windows[i], item.size, config),
             actions=[env.actions.names[a] for a in episode.actions[i]])
     return [about(i, item) for i, item in enumerate(env.bank.items)]

@@ -45,7 +45,8 @@ class DataSource:
     coco: Annotated[Path | None, _photos(metavar="JSON", help=(
         "COCO annotations; '{split}' in the name stands for the split."))] = None
     images: Annotated[Path | None, _folder("The photos of --coco; '{split}' as there.")] = None
-    yolo: Annotated[Path | None, _folder("YOLO text files: the folder of images/, labels/ and data.yaml.")] = None
+    yolo: Annotated[Path | None, _folder(
+        "YOLO text files: the folder of the data set as a tool wrote it, or its data.yaml.")] = None
     sample: Annotated[bool, _flag("--sample", (
         "The built-in sample: handwritten digits on photos, made on the spot."))] = False
     years: Annotated[list[str] | None, _photos(metavar="LIST", help="Years of VOC. Default: 2007,2012.")] = None
