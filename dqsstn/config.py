@@ -182,7 +182,7 @@ def save_config(
     path: str | Path,  # JSON file
 ):
     "Write `config` as JSON"
-    Path(path).write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+    user_path(path).write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
 
 def load_config(
     name: str | Path,  # one of `CONFIGS`, or a JSON file

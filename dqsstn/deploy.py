@@ -25,7 +25,7 @@ from .backbones import normalization
 from .config import Config, make_config
 from .data import bank_from_photos, square_source
 from .env import ActionSet, ViewEnv, compose, identity_theta, render
-from .files import InputError, import_extra, write_durably
+from .files import InputError, import_extra, user_path, write_durably
 from .hub import shareable
 from .learner import encoder_of, make_env
 from .pictures import draw_episodes
@@ -170,7 +170,7 @@ def export_onnx(
     if not by[worst] <= tolerance:  # NaN is not
         raise InputError(f"{path}: not written, as ONNX Runtime differs from PyTorch by {by[worst]:.1e} in {worst}, "
                          f"more than {tolerance:.0e}; try another version of torch, onnxscript or onnxruntime")
-    write_durably(content, Path(path))
+    write_durably(content, user_path(path))
     opset = onnx.load_from_string(content).opset_import[0].version
     return dict(file=str(path), bytes=len(content), opset=opset) | found
 
@@ -197,8 +197,8 @@ def load_onnx(
 ) -> OnnxRun:
     "Read an ONNX file; one that is damaged or of another origin is an `InputError`"
     import_extra("onnx", "onnxruntime")
-    command = f"`dqsstn export RUN --onnx {path}`"
-    if not Path(path).is_file(): raise InputError(f"{path}: no such file; make one with {command}")
+    path, command = user_path(path), f"`dqsstn export RUN --onnx {path}`"
+    if not path.is_file(): raise InputError(f"{path}: no such file; make one with {command}")
     try: session = open_onnx(str(path))
     except Exception as e:  # torn files fail in as many ways as there are bytes
         raise InputError(f"{path}: damaged, or no ONNX file; export it anew with {command}") from e

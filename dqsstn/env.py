@@ -99,7 +99,7 @@ def read_actions(
 
 def write_actions(
     actions: ActionSet,  # to be saved
-    path: Path,  # JSON file
+    path: str | Path,  # JSON file
 ):
     "Write an action set for `read_actions`"
     matrices = dict(zip(actions.names, actions.matrices.tolist()))

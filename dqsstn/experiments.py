@@ -36,7 +36,7 @@ from .config import PAPER_REWARDS, AgentConfig, Config, DataConfig, extensions_d
 from .data import Items
 from .env import State, ViewEnv, identity_theta, make_actions, paper_actions
 from .evaluate import IOU_BINS, append_rows, photo_table, summarize
-from .files import InputError, check_folder
+from .files import InputError, check_folder, user_path
 from .learner import choose_device, encoder_of, generator, keep_memory, make_bank, make_env, new_net
 from .policies import POLICIES, agent_policy, best_zooms, final_windows, play_all
 from .rewards import make_reward
@@ -127,7 +127,7 @@ class Lab:
         per_seed: bool = False,  # does each seed have its own photos?
         skip_bad: bool = False,  # leave broken photos out instead of an error
     ):
-        self.read, self.folder, self.per_seed, self.skip_bad = read, Path(folder), per_seed, skip_bad
+        self.read, self.folder, self.per_seed, self.skip_bad = read, user_path(folder), per_seed, skip_bad
         self.items_of, self.banks, self.fingerprints = {}, {}, {}
 
     def items(self,
@@ -339,7 +339,7 @@ def read_rows(
     path: str | Path,  # results.csv
 ) -> pd.DataFrame:  # of each name and seed the latest row; no rows if there is no file
     "A table of results"
-    path = Path(path)
+    path = user_path(path)
     if not path.is_file(): return pd.DataFrame(columns=["name", "seed", "key", "fingerprint", "results_version"])
     texts = ("correct", "both_correct", "small_correct", "small_both_correct", "key", "fingerprint", "results_version")
     as_text = dict.fromkeys(texts, str)  # which look like numbers now and then
@@ -466,7 +466,7 @@ def run_jobs(
         for stage in stages:
             for row in do(stage):
                 if isinstance(row, InputError): failed.append(str(row))
-                elif row: append_rows(pd.DataFrame([row | (about or {})]), Path(csv))
+                elif row: append_rows(pd.DataFrame([row | (about or {})]), user_path(csv))
                 bar.update()
     if failed: raise InputError(f"{len(failed)} of {n_steps} steps failed, the others are done; the first: {failed[0]}")
 

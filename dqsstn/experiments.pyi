@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .config import PAPER_REWARDS, AgentConfig, Config, DataConfig
 from .data import Items
 from .env import ViewEnv
-from .files import InputError
+from .files import InputError, user_path
 
 class Tested(NamedTuple):
     theta: Tensor
@@ -50,7 +50,7 @@ def job_key(job: Job) -> str: ...
 class Lab:
 
     def __init__(self, read: Callable, folder: str | Path, per_seed: bool=False, skip_bad: bool=False) -> None:
-        self.read, self.folder, self.per_seed, self.skip_bad = (read, Path(folder), per_seed, skip_bad)
+        self.read, self.folder, self.per_seed, self.skip_bad = (read, user_path(folder), per_seed, skip_bad)
         self.items_of, self.banks, self.fingerprints = ({}, {}, {})
 
     def items(self, split: str, seed: int) -> Items: ...

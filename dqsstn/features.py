@@ -29,7 +29,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .backbones import Dueling, SmallCNN, create_net
 from .env import State, ViewEnv, render
-from .files import InputError, check_folder
+from .files import InputError, check_folder, user_path
 
 # %% ../nbs/03f_features.ipynb #738e2828
 class Layout(NamedTuple):
@@ -280,7 +280,7 @@ class FeatureStore:
         about: str,  # what features depend on
         limit_gb: float = 20.0,  # disk space, in gigabytes
     ):
-        folder, self.width, self.full = Path(folder), width, False
+        folder, self.width, self.full = user_path(folder), width, False
         self.name = f"{folder.parent} ({folder.name})"  # for errors
         check_folder(folder.parent, "feature_store")
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from .backbones import Dueling
 from .env import State, ViewEnv
+from .files import user_path
 
 class Layout(NamedTuple):
     pooled: int
@@ -93,7 +94,7 @@ class FeatureCache:
 class FeatureStore:
 
     def __init__(self, folder: str | Path, width: int, about: str, limit_gb: float=20.0) -> None:
-        folder, self.width, self.full = (Path(folder), width, False)
+        folder, self.width, self.full = (user_path(folder), width, False)
         self.name = f'{folder.parent} ({folder.name})'
         with self._refusing():
             if (folder / 'data.mdb').exists():

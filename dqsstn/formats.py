@@ -517,7 +517,7 @@ def download_voc(
     archives: dict = VOC_ARCHIVES,  # year → path on the host, SHA-256 sum
 ) -> Path:  # root, for `voc_items`
     "Downloads PASCAL VOC's train and val, checked; a year that is there already is left alone"
-    root = Path(root)
+    root = user_path(root)
     for year in years:
         folder = root/'VOCdevkit'/f'VOC{year}'
         if (folder/'Annotations').is_dir(): continue

@@ -30,7 +30,7 @@ from huggingface_hub.errors import HTTPError
 from .config import Config
 from .evaluate import markdown_table
 from .experiments import CLUTTER
-from .files import InputError, check_out_folder, import_extra
+from .files import InputError, check_out_folder, import_extra, user_path
 from .limitations import class_counts, clutter_gap, questioned_class, shared_photos, wrong_naming
 from .results import TABLE1, caption, comparison_table, oracle_shares
 from .runs import Run, load_run, save_run
@@ -75,7 +75,7 @@ class TensorBoardTracker:
         config: Config,  # of the run
     ):
         import_extra("track", "tensorboard")
-        self.folder, self.config = Path(out, "tensorboard"), config
+        self.folder, self.config = user_path(out) / "tensorboard", config
 
     def __call__(self, name) -> list: return [tensorboard_callback(self.folder / name, self.config)]
 
@@ -117,7 +117,7 @@ class WandbTracker:
         config: Config,  # of the run: hyperparameters
     ):
         self.wandb, = import_extra("track", "wandb")
-        self.out, self.config = Path(out), config
+        self.out, self.config = user_path(out), config
         self.settings = self.wandb.Settings(
             silent=True, console="off", disable_git=True, disable_code=True, save_code=False)
         with self.one_line():
@@ -196,7 +196,7 @@ def fetched(
     **where,  # revision, token, cache_dir, local_files_only, force_download
 ) -> Path:
     "The run folder of that name, or a copy of the one on the hub; of that, only files in `FILES`"
-    if Path(name).is_dir(): return Path(name)
+    if user_path(name).is_dir(): return user_path(name)
     with hub_errors(str(name)): return Path(snapshot_download(str(name), allow_patterns=FILES, **where))
 
 def read_results(

@@ -8,7 +8,7 @@ import pandas as pd
 from fastai.callback.core import Callback
 from huggingface_hub import EvalResult, ModelCard, ModelHubMixin
 from .config import Config
-from .files import import_extra
+from .files import import_extra, user_path
 from .runs import Run
 
 def tensorboard_callback(folder: Path, config: Config) -> Callback: ...
@@ -18,7 +18,7 @@ def result_numbers(results: dict) -> dict: ...
 class TensorBoardTracker:
 
     def __init__(self, out: str | Path, config: Config) -> None:
-        self.folder, self.config = (Path(out, 'tensorboard'), config)
+        self.folder, self.config = (user_path(out) / 'tensorboard', config)
 
     def __call__(self, name) -> list: ...
 
@@ -30,7 +30,7 @@ class WandbTracker:
 
     def __init__(self, out: str | Path, config: Config) -> None:
         self.wandb, = import_extra('track', 'wandb')
-        self.out, self.config = (Path(out), config)
+        self.out, self.config = (user_path(out), config)
         self.settings = self.wandb.Settings(silent=True, console='off', disable_git=True, disable_code=True, save_code=False)
 
     def __call__(self, name) -> list: ...

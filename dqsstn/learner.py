@@ -17,7 +17,6 @@ import platform
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from pathlib import Path
 
 import torch
 from fastai.callback.core import Callback
@@ -35,7 +34,7 @@ from .config import Config
 from .data import ImageBank, Items
 from .env import ActionSet, ViewEnv, make_actions
 from .features import Encoder, FeatureCache, FeatureEnv, FeatureStore, create_head, feature_layout
-from .files import InputError
+from .files import InputError, user_path
 
 # %% ../nbs/03c_learner.ipynb #10e12c22
 def generator(
@@ -182,7 +181,7 @@ def cache_report(
 def _feature_cache(pid, about, width, limit_gb, folder):
     "The cache of a process; a store must not be opened twice, nor be used after a fork"
     name = hashlib.sha256(about.encode()).hexdigest()[:16]
-    return FeatureCache(width, limit_gb, FeatureStore(Path(folder) / name, width, about) if folder else None)
+    return FeatureCache(width, limit_gb, FeatureStore(user_path(folder) / name, width, about) if folder else None)
 
 # %% ../nbs/03c_learner.ipynb #35bd41c9
 def make_bank(

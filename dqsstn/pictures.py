@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from .data import Items, box_area
 from .env import State, ViewEnv, box_in_view, render, window
 from .evaluate import Evaluation
+from .files import user_path
 from .learner import make_bank, make_env
 from .policies import Episode, agent_policy, play, whole_image
 from .rewards import eval_mode
@@ -197,9 +198,10 @@ def save_gif(
             draw_view(photo, env, int(episode.index[b]), whole)
             draw_box(photo, whole, window(episode.thetas[b, t]), color="C0")
             draw_step(view, env, episode, b, t, p_row[t])
+    path = user_path(path)
     FuncAnimation(fig, frame, p.shape[1] + 4).save(path, PillowWriter(fps))
     plt.close(fig)
-    return Path(path)
+    return path
 
 # %% ../nbs/04d_pictures.ipynb #93cb30b3
 def draw_run(

@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from sklearn.datasets import load_digits, load_sample_images
 
 from .data import Items, _covered, box_area, is_held_out
-from .files import InputError, cache_folder, make_folder
+from .files import InputError, cache_folder, make_folder, user_path
 from .voc import voc_items
 
 # %% ../nbs/00d_sample.ipynb #8b2c9e72
@@ -139,7 +139,7 @@ def make_sample(
     spec: SampleSpec = SampleSpec(),  # what they look like
 ) -> Path:  # root, which then holds VOCdevkit/VOC2012
     "Draws the sample and writes it in VOC's layout"
-    root = Path(root)
+    root = user_path(root)
     about = json.dumps(dict(seed=seed, n_train=n_train, n_test=n_test, spec=asdict(spec)), indent=1)
     def fill(folder):
         year = folder/'VOCdevkit'/'VOC2012'
