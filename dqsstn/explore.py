@@ -18,28 +18,26 @@ from torch import Tensor
 
 from .data import Items, bank_from_photos
 from .env import State, ViewEnv, iou, theta_from_window, window
-from .files import InputError, import_extra
+from .files import import_extra
 from .learner import choose_device, make_bank, make_env
 from .pictures import draw_box, draw_step, draw_view
 from .policies import agent_policy, play, q_values
 from .rewards import eval_mode
 from .runs import Run
+from .splits import with_classes
 from .style import as_label
 
 # %% ../nbs/10_explore.ipynb #8c8d6d7b
 def photo_env(
     run: Run,  # trained
-    photos: Items | list,  # a split with the run's classes, or files of photos without boxes
+    photos: Items | list,  # a split with classes that the run knows, or files of photos without boxes
 ) -> ViewEnv:
     "The environment of a run over other photos"
     config = run.config
     if not isinstance(photos, Items):
         bank = bank_from_photos(photos, config.source_size, config.resize, choose_device(config.device))
         return make_env(bank, config)
-    if tuple(photos.classes) != run.classes:
-        raise InputError(f"{photos.name}: its classes are not those of the run ({', '.join(run.classes)}); "
-                         "explore its files of photos instead, [item.path for item in photos]")
-    return make_env(make_bank(photos, config), config)
+    return make_env(make_bank(with_classes(photos, run.classes, "the run"), config), config)
 
 class Seen(NamedTuple):
     "What a run makes of B windows of one photo"
@@ -67,7 +65,7 @@ class Explorer:
     "A photo, the agent's episode on it, and the window that one looks through"
     def __init__(self,
         run: Run,  # trained
-        photos: Items | list,  # a split with the run's classes, or files of photos without boxes
+        photos: Items | list,  # a split with classes that the run knows, or files of photos without boxes
     ):
         self.run, self.env = run, photo_env(run, photos)
         self.choose(0)
@@ -306,7 +304,7 @@ def show(
 # %% ../nbs/10_explore.ipynb #c4247a12
 def explore(
     run: Run,  # trained
-    photos: Items | list,  # a split with the run's classes, or files of photos without boxes
+    photos: Items | list,  # a split with classes that the run knows, or files of photos without boxes
 ) -> Panel:  # which JupyterLab shows
     "Step through the agent's episodes, and move the window by hand, in a notebook"
     return Panel(Explorer(run, photos))

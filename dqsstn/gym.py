@@ -26,6 +26,7 @@ from .policies import PolicyFn
 from .rewards import Reward, make_reward, measure
 from .runs import load_run
 from .sample import sample_items
+from .splits import with_classes
 
 # %% ../nbs/15_gymnasium.ipynb #0b6aadbd
 def iou_direction(
@@ -147,8 +148,7 @@ def photos_gym(
 ) -> ViewGym:
     "What `gymnasium.make('dqsstn:dqsstn/Photos-v0', items=…)` builds"
     trained = load_run(run, settings.get("device", "auto")) if run else None
-    if trained and trained.classes != tuple(items.classes):
-        raise InputError(f"{run}: its classes are not those of {items.name}; name a run that was trained on them")
+    if trained: items = with_classes(items, trained.classes, f"the run {run}")
     config = trained.config if trained else config if isinstance(config, Config) else load_config(config)
     config = make_config(dataclasses.asdict(config) | settings, "dqsstn/Photos-v0")
     classifier = trained and trained.classifiers["baseline"]

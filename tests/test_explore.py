@@ -160,7 +160,7 @@ def test_many_classes_are_cut_to_those_that_matter(loaded, photos):
 
 def test_wrong_use_is_told(loaded, photos, monkeypatch):
     others = type(photos)(photos.items, tuple("abcdefghij"), "val")
-    with pytest.raises(InputError, match="its classes are not those of the run"): explore(loaded, others)
+    with pytest.raises(InputError, match="of classes that the run does not know"): explore(loaded, others)
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     missing = r"ipywidgets is not installed; pip install 'dqsstn\[explore\]'"
     with pytest.raises(InputError, match=missing): explore(loaded, photos)
