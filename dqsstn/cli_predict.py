@@ -24,11 +24,15 @@ from .console import JsonFile, app, load_library, plain, print_table, say, write
 from .files import InputError, check_file, check_folder, is_litter, is_unfinished, read_lines, user_path
 
 # %% ../nbs/07c_cli_predict.ipynb #d0168e84
+def _is_called_photo(path):
+    "Whether a file's name ends as those of photos do"
+    from dqsstn.data import PHOTO_SUFFIXES
+    return path.suffix.lower() in PHOTO_SUFFIXES
+
 def _photos_in(folder, recursive):
     "The photos of a folder, by name"
-    from dqsstn.data import PHOTO_SUFFIXES
     files = folder.rglob("*") if recursive else folder.iterdir()
-    found = sorted(file for file in files if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file()
+    found = sorted(file for file in files if _is_called_photo(file) and file.is_file()
                    and not any(map(is_litter, file.relative_to(folder).parts)))
     deeper = "" if recursive else ", or look into its folders, too (--recursive)"
     if not found: raise InputError(f"{folder}: holds no photo; name another folder{deeper}")
@@ -41,7 +45,7 @@ def photos_named(
     "The photos that paths, folders, patterns and lists of paths stand for"
     photos = []
     for path in paths:
-        if path.is_dir(): photos += _photos_in(path, recursive)
+        if path.is_dir() and not _is_called_photo(path): photos += _photos_in(path, recursive)
         elif path.suffix.lower() == ".txt":
             if not path.is_file(): raise InputError(f"{path}: no such file; name a list of photos, one a line")
             photos += [user_path(line) for line in read_lines(path) if line]
@@ -109,8 +113,7 @@ def _is_run(path, others):
     "Whether the first of some paths is a model, and not a photo"
     if path.suffix == ".onnx": return True
     if path.is_dir(): return (path / "config.json").is_file() or is_unfinished(path)
-    from dqsstn.data import PHOTO_SUFFIXES
-    photo = path.is_file() or path.suffix.lower() in (*PHOTO_SUFFIXES, ".txt") or glob.has_magic(str(path))
+    photo = path.is_file() or _is_called_photo(path) or path.suffix.lower() == ".txt" or glob.has_magic(str(path))
     return not photo and bool(others)  # a run that is not there
 
 def _model_and_photos(paths, recursive):
