@@ -11,6 +11,7 @@ import glob
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
@@ -18,10 +19,13 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
+from fastcore.basics import patch
 from tqdm.auto import tqdm
 
 from .console import JsonFile, app, load_library, plain, print_table, say, write_json
-from .files import InputError, check_file, check_folder, is_litter, is_unfinished, read_lines, user_path
+from dqsstn.files import (
+    InputError, check_file, check_folder, is_litter, is_unfinished, read_lines, user_path, write_durably,
+)
 
 # %% ../nbs/07c_cli_predict.ipynb #d0168e84
 def _is_called_photo(path):
@@ -156,16 +160,21 @@ def asked_in_parts(
             bar.update(min(size, len(photos) - k))
 
 # %% ../nbs/07c_cli_predict.ipynb #71870e45
-_SHARED = ("image", "model", "answer", "label", "probability")
+_VIEWS = ("whole_image", "final_view", "average")
+_COLUMNS = ["image", "model", "answer", "label", "probability",
+            *(f"{view}_{key}" for view in _VIEWS for key in ("label", "probability")),
+            "x1", "y1", "x2", "y2", "actions"]
 
 def _flat(prediction, model):
     "A prediction as one row of a table"
-    best = prediction[prediction["answer"]]
-    row = dict(image=prediction["image"], model=model, answer=prediction["answer"], **best)
-    for view in ("whole_image", "final_view", "average"):
-        row |= {f"{view}_{key}": value for key, value in prediction[view].items()}
+    row = dict(image=prediction["image"], model=model, answer=prediction["answer"], **prediction[prediction["answer"]])
+    for view in _VIEWS: row |= {f"{view}_{key}": value for key, value in prediction[view].items()}
     row |= dict(zip(("x1", "y1", "x2", "y2"), prediction["window"]))
     return row | dict(actions=" ".join(prediction["actions"]))
+
+def _shown(name):
+    "A name as text that any file may hold"
+    return str(name).encode("utf-8", "backslashreplace").decode()
 
 class Answers:
     "A file of predictions, a line for each photo, that grows"
@@ -175,44 +184,64 @@ class Answers:
     ):
         self.path, self.model, self.as_csv = path, model, path.suffix == ".csv"
         text = path.read_bytes().decode("utf-8", "surrogateescape") if path.is_file() else ""
-        if text and not text.endswith("\n"):  # the line that was being written when somebody pulled the plug
-            text = text[: text.rfind("\n") + 1]
-            path.write_bytes(text.encode("utf-8", "surrogateescape"))
-        self.begun = bool(text)
-        self.done = {row["image"] for row in self._rows(text)}
+        whole = text[: self._end(text)]
+        self.done, self.begun = {_shown(row["image"]) for row in self._rows(whole, text)}, bool(whole)
+        if whole != text: write_durably(whole.encode("utf-8", "surrogateescape"), path)
 
-    def _rows(self, text):
-        "What the file holds"
-        wrong = InputError(f"{self.path}: holds something else than predictions; name another file")
-        try: rows = list(csv.DictReader(io.StringIO(text))) if self.as_csv else [*map(json.loads, text.splitlines())]
-        except ValueError: raise wrong from None
-        if not all(isinstance(row, dict) and {"image", "model"} <= row.keys() for row in rows): raise wrong
-        if others := {row["model"] for row in rows} - {self.model}:
-            raise InputError(f"{self.path}: holds predictions of another model ({min(others)}, not {self.model}); "
-                             "name another file")
-        return rows
+    def _end(self, text):
+        "Where the last line ends that is whole: the one behind it was being written when somebody pulled the plug"
+        mark = "\r\n" if self.as_csv else "\n"
+        end = text.rfind(mark)
+        while self.as_csv and end >= 0 and text.count('"', 0, end) % 2: end = text.rfind(mark, 0, end)
+        return 0 if end < 0 else end + len(mark)
 
-    def add(self, predictions: list[dict]):
-        "Write a line for each that has none"
-        predictions = [p for p in predictions if p["image"] not in self.done]
-        with open(self.path, "a", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            if self.as_csv:
-                rows = [_flat(prediction, self.model) for prediction in predictions]
-                table = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
-                if rows and not self.begun: table.writeheader()
-                table.writerows(rows)
-            else:
-                lines = [plain(dict(model=self.model) | prediction) for prediction in predictions]
-                file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        self.begun = self.begun or bool(predictions)
-        self.done.update(p["image"] for p in predictions)
+# %% ../nbs/07c_cli_predict.ipynb #dc09344b
+@patch
+def _rows(self: Answers, whole, text):
+    "The rows of a file, which begins as ours do"
+    wrong = InputError(f"{self.path}: holds something else than predictions; name another file")
+    begins, begun = ",".join(_COLUMNS) if self.as_csv else '{"model": "', whole or text
+    if not (begins.startswith(begun) or begun.startswith(begins)): raise wrong
+    try:
+        if self.as_csv: rows = list(csv.DictReader(io.StringIO(whole, newline="")))
+        else: rows = [json.loads(line) for line in whole.split("\n") if line]
+    except (ValueError, csv.Error): raise wrong from None
+    for row in rows:
+        if not (isinstance(row, dict) and all(isinstance(row.get(key), str) for key in ("image", "model"))): raise wrong
+    if others := {row["model"] for row in rows} - {self.model}:
+        raise InputError(f"{self.path}: holds predictions of another model ({min(others)}, not {self.model}); "
+                         "name another file")
+    return rows
+
+@patch
+def add(
+    self: Answers,
+    predictions: list[dict],  # of `dqsstn.runs.predict`
+):
+    "Write a line for each that has none"
+    new = [prediction for prediction in predictions if _shown(prediction["image"]) not in self.done]
+    with open(self.path, "a", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        if self.as_csv:
+            table = csv.DictWriter(file, _COLUMNS)
+            if new and not self.begun: table.writeheader()
+            table.writerows(_flat(prediction, self.model) for prediction in new)
+        else: file.writelines(json.dumps(plain(dict(model=self.model) | prediction)) + "\n" for prediction in new)
+    self.begun = self.begun or bool(new)
+    self.done.update(_shown(prediction["image"]) for prediction in new)
 
 # %% ../nbs/07c_cli_predict.ipynb #344c7ff6
-def _filmstrip_names(images):
-    "A file name for the filmstrip of each photo: its stem, numbered where two photos share one"
-    stems = [path.stem for path in images]
-    return [f"{stem}.png" if stems.count(stem) == 1 else f"{stem}-{stems[:i].count(stem) + 1}.png"
-            for i, stem in enumerate(stems)]
+def _filmstrip_names(photos):
+    "A file name for the filmstrip of each photo, which no other has: its stem, numbered where two photos share one"
+    shared = Counter(path.stem.casefold() for path in photos)
+    taken, numbers, names = {stem for stem, n in shared.items() if n == 1}, Counter(), []
+    for path in photos:
+        name, stem = path.stem, path.stem.casefold()
+        while shared[stem] > 1 and (name == path.stem or name.casefold() in taken):
+            numbers[stem] += 1
+            name = f"{path.stem}-{numbers[stem]}"
+        taken.add(name.casefold())
+        names.append(f"{name}.png")
+    return names
 
 def _save_filmstrips(draw, names, predictions, folder):
     "Draw every photo's episode into a folder, and name the file in its prediction"
@@ -257,32 +286,35 @@ def _predict(
     """
     check_file(json_file)
     check_file(csv_file, "--csv")
+    if json_file and json_file.suffix == ".csv": raise InputError(f"--json {json_file}: write a table with --csv")
     if csv_file and csv_file.suffix != ".csv": raise InputError(f"--csv {csv_file}: name a file that ends in .csv")
     if filmstrip: check_folder(filmstrip)
     path, photos = _model_and_photos(paths, recursive)
     model = model_of(path)
     from dqsstn.data import photo_size
     photos = _readable(photos, skip_bad, photo_size)
-    growing = [file for file in (json_file, csv_file) if file and file.suffix in (".jsonl", ".csv")]
-    files = [Answers(file, model.digest) for file in growing]
-    predictions = _predict_all(model, photos, files, filmstrip, skip_bad)
-    if json_file and json_file.suffix != ".jsonl": write_json(predictions, json_file)
+    whole = json_file if json_file and json_file.suffix != ".jsonl" else None
+    files = [Answers(file, model.digest) for file in (json_file, csv_file) if file and file != whole]
+    predictions = _predict_all(model, photos, files, filmstrip, skip_bad, keep=bool(whole) or not files)
+    write_json(predictions, whole)
     if str(json_file) == "-": return
     for file in files: typer.echo(f"{file.path}: {len(file.done)} photos")
     if predictions and not files: _print_predictions(predictions, model)
 
 # %% ../nbs/07c_cli_predict.ipynb #d5d6d92a
-def _predict_all(model, photos, files, filmstrip, skip_bad):
-    "Ask about all photos that are not in all of the files, and add them there; the predictions if there is no file"
-    left = [photo for photo in photos if not files or not all(str(photo) in file.done for file in files)]
-    if files: left = list(dict.fromkeys(left))
-    if len(left) < len(photos) and files: say(f"{len(photos) - len(left)} of {len(photos)} photos are done")
+def _predict_all(model, photos, files, filmstrip, skip_bad, keep):
+    "Ask about all photos, or unless `keep` those that are not in all of the files, and add them there"
     each = list(dict.fromkeys(photos))
-    names, kept = dict(zip(each, _filmstrip_names(each))), []
+    names, kept = dict(zip(each, _filmstrip_names(each))) if filmstrip else {}, []
+    def done(photo):
+        drawn = not filmstrip or (filmstrip / names[photo]).is_file()
+        return drawn and all(_shown(photo) in file.done for file in files)
+    left = photos if keep else [photo for photo in each if not done(photo)]
+    if len(left) < len(each): say(f"{len(each) - len(left)} of {len(each)} photos are done")
     for part, predictions, draw in asked_in_parts(model, left, skip_bad):
         if filmstrip and part: _save_filmstrips(draw, [names[photo] for photo in part], predictions, filmstrip)
         for file in files: file.add(predictions)
-        if not files: kept += predictions
+        if keep: kept += predictions
     return kept
 
 def _print_predictions(predictions, model):

@@ -24,7 +24,8 @@ from dqsstn.console import (
     JsonFile, Settings, app, check_csv, config_option, data_app, load_library, print_table, remedy, say, write_json,
 )
 from dqsstn.files import (
-    InputError, check_file, check_out_folder, check_room, is_unfinished, plan_file, unmeasured_file, user_path,
+    InputError, check_file, check_out_folder, check_room, is_unfinished, plan_file, read_json,
+    unmeasured_file, user_path,
 )
 from dqsstn.sources import (
     CountedSource, DataSource, other_splits, read_items, read_photos, sample_settings, source_name, source_of_run,
@@ -156,7 +157,11 @@ def measured_results(
             run = load_run(out, plan.config.device)
             return _measure(plan, run, with_classes(read_photos(plan.source, plan.split), run.classes), out)
     say(f"{out}: is complete")
-    return json.loads(file.read_text(encoding="utf-8"))
+    remedy = f"restore it, or measure again with `dqsstn evaluate {out}`"
+    results = read_json(file, remedy)
+    if isinstance(results, dict) and {"data", "split", "seeds", "n_images", "arch", "policies"} <= results.keys():
+        return results
+    raise InputError(f"{file}: not what `dqsstn train` wrote; {remedy}")
 
 # %% ../nbs/07d_cli_runs.ipynb #b81dd1e4
 def _followed(track, out, config, state):

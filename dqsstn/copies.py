@@ -64,11 +64,12 @@ def _signature_of(look, path, size, time):  # of the file, so that a changed one
     except (InputError, OSError): return _PLAIN
 
 def signatures(
-    paths: Sequence[str | Path],  # files of N photos
+    paths: Sequence[str | Path | Image.Image],  # N photos: files, or photos in memory
     look: Callable[[str], Image.Image],  # opens one of them, upright; a small version will do
 ) -> np.ndarray:  # int8 (N, 2, 256); zeros where there is no file, or one that cannot be read
     "The signatures of photos; each is computed once"
     def of(path):
+        if isinstance(path, Image.Image): return signature(path)
         try: about = os.stat(path)
         except OSError: return _PLAIN
         if not stat.S_ISREG(about.st_mode): return _PLAIN

@@ -126,7 +126,9 @@ def load_photo(
     "A photo, whatever its mode, turned as its EXIF orientation says"
     if isinstance(photo, (Image.Image, np.ndarray)):
         with refusing('photo in memory', 'unreadable photo', 'give an image, or an array (H, W, 3) of uint8'):
-            return _upright(photo if isinstance(photo, Image.Image) else Image.fromarray(photo))
+            image = photo if isinstance(photo, Image.Image) else Image.fromarray(photo)
+            if not all(image.size): raise ValueError('it has no pixels')
+            return _upright(image)
     with _opened(photo if isinstance(photo, bytes) else user_path(photo)) as opened:
         opened.load()
         return _upright(opened)

@@ -116,7 +116,7 @@ def read_lines(
     "The lines of a file, also of one that begins with a byte order mark"
     raw = Path(path).read_bytes()
     utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = raw.decode("utf-16") if utf16 else raw.decode("utf-8-sig", "surrogateescape")
+    text = raw.decode("utf-16", "replace") if utf16 else raw.decode("utf-8-sig", "surrogateescape")
     return [line.strip() for line in re.split("\r\n|\r|\n", text)]
 
 # %% ../nbs/00b_files.ipynb #1a011313

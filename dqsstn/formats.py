@@ -25,7 +25,9 @@ from dqsstn.data import (
     MEND, PHOTO_SUFFIXES, Items, collect_items, duplicates, has_area, item_of, make_item, photo_size, read_split,
     upright_size,
 )
-from .files import InputError, brief, find_file, is_litter, read_json, refusing, unpack_archive, user_path
+from dqsstn.files import (
+    InputError, brief, find_file, is_litter, read_json, read_lines, refusing, unpack_archive, user_path,
+)
 
 # %% ../nbs/00c_formats.ipynb #9b596c88
 def _finite(values, n):
@@ -336,11 +338,13 @@ def _splits(layout):
 def _listed(file, root):
     "Paths of the photos in a list, one a line; folders at the beginning of all paths that are not there are left out"
     with refusing(file, 'no list of photos', 'write the path of a photo in each line'):
-        lines = [line.strip().strip('"\'') for line in file.read_text(encoding='utf-8-sig').splitlines()]
+        lines = [line.strip('"\'') for line in read_lines(file)]
+        if any('\0' in line for line in lines): raise ValueError('it has zero bytes')
         paths = [PurePosixPath(line.replace('\\', '/')) for line in lines if line]
         for left_out in range(max([len(path.parts) for path in paths], default=0)):
+            names = [str(PurePosixPath(*path.parts[left_out:])) for path in paths]
             for place in dict.fromkeys([root, file.parent]):
-                found = [_seen_from(root, find_file(place, '/'.join(path.parts[left_out:]))) for path in paths]
+                found = [_seen_from(root, find_file(place, name)) for name in names]
                 if any(path.is_file() for path in found): return [path for path in found if not is_litter(path)]
         return [root/path for path in paths]
 

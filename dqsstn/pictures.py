@@ -250,7 +250,7 @@ def plot_items(
     def side(item, box): return math.sqrt(box_area(box) / math.prod(item.size) if known else box_area(box))
     salient = [side(i, i.salient_box) for i in items]
     others = [side(i, box) for i in items for box in i.boxes[1:]]
-    by_size.hist([salient, others], 20, (0, max(salient + others)), stacked=True, color=[SALIENT, "C7"],
+    by_size.hist([salient, others], 20, (0, max(salient + others, default=1)), stacked=True, color=[SALIENT, "C7"],
                  label=["salient", "others"])
     by_size.set(xlabel="square root of box area" + (" / photo area" if known else ", pixels"), ylabel="objects")
     by_size.legend()

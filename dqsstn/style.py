@@ -44,8 +44,9 @@ def _font_with(lacking):
     "The installed upright font that has most of these characters; None if no font has any"
     upright = [font for font in fontManager.ttflist if font.style == "normal" and font.weight in (400, "normal")
                and not font.name.startswith("Last Resort")]  # which has a box for every character
-    best = max(upright, key=lambda font: len(lacking & _characters(font.fname)), default=None)
-    if best and lacking & _characters(best.fname): return best.name
+    for font in sorted(upright, key=lambda font: -len(lacking & _characters(font.fname))):
+        found = findfont(FontProperties(family=[font.name]))  # perhaps another file of the family
+        if lacking & _characters(found): return font.name
     named = " ".join(sorted(lacking)).encode(errors="backslashreplace").decode()
     tqdm.write(f"figures show ? for {named}, which no installed font can draw", sys.stderr)
     return None

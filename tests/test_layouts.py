@@ -255,6 +255,17 @@ def test_photos_in_no_split_are_noted(folder):
     files_of("more", {"classes.txt": CLASSES, **pairs("images/train", "labels/train", a=1), "images/z.jpg": None})
     assert yolo_items("more").notes == ("photos that are in no split: images/z.jpg",)
 
+def test_absolute_paths_in_a_list(folder):
+    "As YOLO's tools write them: the photos of the folder, and none twice"
+    files_of("owls", {"classes.txt": CLASSES, **pairs(**TWELVE)})
+    listed = [folder.resolve()/"owls"/"images"/f"p{k}.jpg" for k in (0, 2)]
+    Path("owls/train.txt").write_text("".join(f"{path}\n" for path in listed))
+    items = yolo_items(folder.resolve()/"owls")
+    assert [item.path for item in items] == listed
+    assert all("in no split" in note for note in items.notes)  # the other ten
+    Path("owls/data.yaml").write_text("names: {0: cat, 2: owl}\ntrain: [images, train.txt]\n")
+    with pytest.raises(InputError, match="more than one line or folder of split train names it"): yolo_items("owls")
+
 # lines of labels
 
 LINES = {

@@ -50,12 +50,15 @@ def test_the_table_lists_a_photo_as_often_as_it_was_named(album):
     "a broken photo among good ones": ("predict run album broken.jpg --json said.jsonl", ["broken.jpg: unreadable"]),
     "rows into a file that is not .csv": ("predict run album --csv said.tsv", ["said.tsv", "ends in .csv"]),
     "results into a file of something else": ("predict run album --csv other.csv", ["other.csv", "something else"]),
+    "results into a text without a line end": ("predict run album --json mine.jsonl", ["mine.jsonl", "something else"]),
+    "a table by the option for JSON": ("predict run album --json said.csv", ["--json said.csv", "--csv"]),
 }))
 def test_bad_input(album, case, line, words):
     Path("empty").mkdir()
     Path("empty.txt").touch()
     Path("broken.jpg").write_text("no photo")
-    Path("other.csv").write_text("a,b\n1,2\n")
+    Path("other.csv").write_text("a,b\n1,2\n3,4")
+    Path("mine.jsonl").write_text("my only line")
     case.refused(refused(line, *words))
 
 def test_one_bad_photo_does_not_cost_the_others(album):
@@ -92,6 +95,20 @@ def test_goes_on_where_it_was(album, monkeypatch, option, name):
         if option == "--csv": assert said["label"] == expected[expected["answer"]]["label"]
         else: assert {key: said[key] for key in expected} == expected
 
+def test_a_whole_file_beside_one_that_grows(album):
+    "The JSON has all photos, also those that have their row already"
+    call("predict run album --csv said.csv")
+    call("predict run album --recursive --csv said.csv --json said.json")
+    assert [said["image"] for said in json.loads(Path("said.json").read_text())] == sorted(album)
+    assert Path("said.csv").read_text("utf-8").count("\n") == 7  # a heading, and a row for each
+
+def test_filmstrips_of_photos_that_are_done(album):
+    call("predict run album --json said.jsonl")
+    before = Path("said.jsonl").read_bytes()
+    call("predict run album --json said.jsonl --filmstrip films")
+    assert len(list(Path("films").iterdir())) == 4 and Path("said.jsonl").read_bytes() == before
+    assert "4 of 4 photos are done" in call("predict run album --json said.jsonl --filmstrip films").stderr
+
 def test_answers_of_two_models_do_not_mix(album):
     call("predict run album --json said.jsonl")
     before = Path("said.jsonl").read_bytes()
@@ -119,6 +136,9 @@ def test_filmstrips_of_photos_with_one_name(album):
     said = json.loads(call("predict run d1/x.png d2/x.png d1/x.png album/a.png --filmstrip films --json -").stdout)
     assert [Path(one["filmstrip"]).name for one in said] == ["x-1.png", "x-2.png", "x-1.png", "a.png"]
     assert sorted(path.name for path in Path("films").iterdir()) == ["a.png", "x-1.png", "x-2.png"]
+    photo(3).save("x-1.png")
+    said = json.loads(call("predict run d1/x.png d2/x.png x-1.png --filmstrip more --json -").stdout)
+    assert [Path(one["filmstrip"]).name for one in said] == ["x-2.png", "x-3.png", "x-1.png"]
 
 def test_photos_in_memory(album):
     run = load_run("run", "cpu")
