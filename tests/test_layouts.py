@@ -191,8 +191,8 @@ MISSING = {
                                ["owls/train.txt: no list of photos"]),
     "a description of 5000 letters": ({"data.yaml": described(train="a" * 5000), **pairs(a=1)}, "train",
                                       ["owls/data.yaml", "is no path"]),
-    "a path of a variable that is not set": ({"data.yaml": described(train="$NO_OWLS/train"), **pairs(a=1)}, "train",
-                                             ["$NO_OWLS is not set"]),
+    "a path of a variable that is not set": ({"data.yaml": described(train="$NOWHERE/train"), **pairs(a=1)}, "train",
+                                             ["$NOWHERE is not set"]),
     "a file of classes without a class": ({**CVAT, "obj.names": "\n"}, "train", ["obj.names", "no class at all"]),
 }
 
