@@ -116,11 +116,15 @@ def _measure(plan, run, measured, out, tracker=None):
     evaluation = evaluate(run, measured, plan.source.skip_bad)
     if plan.config.trained == "head": say(cache_report(plan.config))
     results = make_results([run], [evaluation], source_name(plan.source), plan.split)
-    write_json(results, out / "results.json")
-    aside = out / "figures.partial"
-    for folder in (aside, out / "figures"): shutil.rmtree(folder, ignore_errors=True)
-    draw_run(run, measured, evaluation, results, aside)
-    aside.replace(out / "figures")
+    aside = out / "unmeasured.partial"
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
+    aside.mkdir()
+    write_json(results, aside / "results.json")
+    (aside / "results.json").replace(out / "results.json")
+    draw_run(run, measured, evaluation, results, aside / "figures")
+    shutil.rmtree(out / "figures", ignore_errors=True)
+    (aside / "figures").replace(out / "figures")
+    aside.rmdir()
     if tracker: tracker.log_results(results)
     unmeasured_file(out).unlink()
     return results

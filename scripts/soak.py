@@ -38,7 +38,7 @@ def contents(folder):
 
 def going_on(run, args):
     "The command for what is in a run folder"
-    begun = (run/"checkpoint"/"training.json").is_file() or (run/"results.json").is_file()
+    begun = any((run/name).is_file() for name in ("checkpoint/training.json", "unmeasured.json", "results.json"))
     return ["train", "--resume", "run"] if begun else args
 
 class Trainings:
