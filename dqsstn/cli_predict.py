@@ -96,6 +96,7 @@ def _model_of_run(path):
     weights = (value.cpu().contiguous().numpy().tobytes() for net in nets for value in net.state_dict().values())
     return Model(ask, _digest([*weights, run.answer.encode()]), run.config, run.provenance)
 
+# %% ../nbs/07c_cli_predict.ipynb #e32c9a41
 def _model_of_file(path):
     "An ONNX file"
     load_library()

@@ -108,6 +108,7 @@ def _save(plan, run, out, checkpoints):
     checkpoints.finish(unmeasured_file(out))
     return run
 
+# %% ../nbs/07d_cli_runs.ipynb #f0cc7638
 def _measure(plan, run, measured, out, tracker=None):
     "Write the numbers and the pictures of a run; its results"
     from dqsstn.evaluate import evaluate, make_results

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ANSWERS', 'Run', 'training_identity', 'provenance', 'overlap_message', 'windows_of', 'answers', 'choose_answer',
-           'train_run', 'actions_of', 'disk_space', 'save_run', 'load_run', 'photos_at_once', 'for_photos', 'predict',
-           'predictions', 'photo_pixels']
+           'train_run', 'actions_of', 'save_run', 'load_run', 'disk_space', 'predict', 'predictions', 'photo_pixels',
+           'photos_at_once', 'for_photos']
 
 # %% ../nbs/04a_runs.ipynb #99c3fe85
 import copy
@@ -214,20 +214,6 @@ def actions_of(
     "What the agent of a run can do"
     return make_actions(run.config.actions, run.config.move_px, run.config.zoom_factor)
 
-def disk_space(
-    config: Config,  # of a run
-    n_classes: int,  # of its photos
-) -> int:  # bytes
-    "The most that a training writes: each network as a checkpoint and in the run folder, and twice the state of one"
-    bare, cpu = dataclasses.replace(config, pretrained=False, weights=None), torch.device("cpu")
-    n_actions = len(make_actions(config.actions, config.move_px, config.zoom_factor))
-    q_net, classifier = (
-        sum(value.nbytes for value in new_net(bare, n_out, kind, cpu).state_dict().values())
-        for n_out, kind in ((n_actions, "q_net"), (n_classes, "classifier")))
-    networks = q_net + classifier * (2 + len(POLICIES) + config.mixture)
-    state = 4 * (q_net + classifier) + 100 * config.capacity  # with target network, moments of Adam, and the memory
-    return 2 * networks + 2 * state + 10_000_000  # pictures
-
 def save_run(
     run: Run,  # what to save
     out: str | Path,  # new folder
@@ -314,20 +300,22 @@ def load_run(
         raise InputError(f"{path / 'provenance.json'}: answer = {answer!r} is none of {', '.join(ANSWERS)}; restore it")
     return Run(config, tuple(about["classes"]), q_net, classifiers, about["n_zooms"], about, metrics, seen, answer)
 
+# %% ../nbs/04a_runs.ipynb #c0ae905e
+def disk_space(
+    config: Config,  # of a run
+    n_classes: int,  # of its photos
+) -> int:  # bytes
+    "The most that a training writes: each network as a checkpoint and in the run folder, and twice the state of one"
+    bare, cpu = dataclasses.replace(config, pretrained=False, weights=None), torch.device("cpu")
+    n_actions = len(make_actions(config.actions, config.move_px, config.zoom_factor))
+    q_net, classifier = (
+        sum(value.nbytes for value in new_net(bare, n_out, kind, cpu).state_dict().values())
+        for n_out, kind in ((n_actions, "q_net"), (n_classes, "classifier")))
+    networks = q_net + classifier * (2 + len(POLICIES) + config.mixture)
+    state = 4 * (q_net + classifier) + 100 * config.capacity  # with target network, moments of Adam, and the memory
+    return 2 * networks + 2 * state + 10_000_000  # pictures
+
 # %% ../nbs/04a_runs.ipynb #3e811c71
-def photos_at_once(
-    config: Config,  # source size, memory limit
-) -> int:  # at least 1, at most 256
-    "How many photos `memory_limit_gb` has room for"
-    if config.memory_limit_gb is None: return 256
-    return max(1, min(256, int(config.memory_limit_gb * 1e9 / (3 * config.source_size**2))))
-
-def for_photos(
-    run: Run,  # trained
-) -> Run:  # the same networks
-    "The run with a small cache of features: those of one photo are of no use to another"
-    return run._replace(config=dataclasses.replace(run.config, cache_gb=min(run.config.cache_gb, 0.25)))
-
 @torch.no_grad()
 def predict(
     run: Run,  # trained
@@ -359,6 +347,7 @@ def predictions(
             actions=[env.actions.names[a] for a in episode.actions[i]])
     return [about(i, item) for i, item in enumerate(env.bank.items)]
 
+# %% ../nbs/04a_runs.ipynb #374d10a3
 def photo_pixels(
     box: list[float],  # (x1, y1, x2, y2) in source coordinates
     size: tuple[int, int],  # width and height of the photo, pixels
@@ -367,3 +356,17 @@ def photo_pixels(
     "Where a window lies in the photo itself"
     to_source = square_source(Image.new("RGB", size), config.source_size, config.resize)[1]
     return [round(float((v - to_source[i % 2, 2]) / to_source[i % 2, i % 2]), 1) for i, v in enumerate(box)]
+
+# %% ../nbs/04a_runs.ipynb #125835fa
+def photos_at_once(
+    config: Config,  # source size, memory limit
+) -> int:  # at least 1, at most 256
+    "How many photos `memory_limit_gb` has room for"
+    if config.memory_limit_gb is None: return 256
+    return max(1, min(256, int(config.memory_limit_gb * 1e9 / (3 * config.source_size**2))))
+
+def for_photos(
+    run: Run,  # trained
+) -> Run:  # the same networks
+    "The run with a small cache of features: those of one photo are of no use to another"
+    return run._replace(config=dataclasses.replace(run.config, cache_gb=min(run.config.cache_gb, 0.25)))

@@ -75,6 +75,7 @@ def _pad_boxes(samples):
     def padded(boxes): return torch.cat([boxes, boxes.new_full((most - len(boxes), 4), math.nan)])
     return [(source, padded(boxes), *classes) for source, boxes, *classes in samples]
 
+# %% ../nbs/00h_splits.ipynb #a01f024f
 class _Source(Transform):
     "Pixels (S, S, 3) and, in source coordinates, boxes of an item; transforms can be sent to other processes"
     def __init__(self, size, resize): self.size, self.resize = size, resize
@@ -92,6 +93,7 @@ class _Present(Transform):
 class _Salient(_Present):
     def encodes(self, item): return self.classes[item.salient_label]
 
+# %% ../nbs/00h_splits.ipynb #6102eba3
 def photo_dls(
     fit: Items,  # photos to train on
     valid: Items,  # photos to validate on; their classes are matched by name
