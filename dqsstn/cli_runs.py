@@ -10,7 +10,6 @@ import json
 import os
 import shlex
 import shutil
-import textwrap
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +20,8 @@ import typer
 from .cli_predict import look_at_a_cat
 from .config import CONFIGS, Config, load_config, make_config, override
 from dqsstn.console import (
-    JsonFile, Settings, app, check_csv, config_option, data_app, load_library, print_table, remedy, say, write_json,
+    JsonFile, Settings, app, check_csv, config_option, data_app, load_library, print_table, reason, remedy, say,
+    write_json,
 )
 from dqsstn.files import (
     InputError, check_file, check_out_folder, check_room, is_unfinished, plan_file, read_json,
@@ -139,8 +139,7 @@ def _usable(out):
     except KeyboardInterrupt: raise KeyboardInterrupt(f"stopped; {out} is trained, measure it with {again}") from None
     except Exception as e:
         lacks = "its figures" if (out / "results.json").is_file() else "results.json and its figures"
-        why = textwrap.shorten(remedy(e) or f"{type(e).__name__}: {e}", 300, placeholder=" …")
-        raise InputError(f"{out}: is trained and can be used, but lacks {lacks} ({why}); "
+        raise InputError(f"{out}: is trained and can be used, but lacks {lacks} ({reason(e)}); "
                          f"mend that, and make them with `{again}`") from e
 
 def measured_results(

@@ -7,7 +7,6 @@ __all__ = ['numbers', 'study_items', 'study_name']
 
 # %% ../nbs/07e_cli_study.ipynb #266b37eb
 import os
-import textwrap
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ import typer
 from .cli_runs import measured_results, print_results
 from .config import PAPER_REWARDS, load_config, override, save_config
 from dqsstn.console import (
-    JsonFile, Settings, app, check_csv, config_option, load_library, print_table, remedy, write_json,
+    JsonFile, Settings, app, check_csv, config_option, load_library, print_table, reason, write_json,
 )
 from .files import InputError, check_file, check_folder, import_extra, is_unfinished, write_text
 from .sources import DataSource, read_photos, sample_settings, source_name, with_source
@@ -127,8 +126,7 @@ def _rows_kept(csv):
     "Whatever goes wrong within the block, the rows of a study are there; say so"
     try: yield
     except Exception as e:
-        why = textwrap.shorten(remedy(e) or f"{type(e).__name__}: {e}", 300, placeholder=" …")
-        raise InputError(f"{csv}: holds all rows, but their tables or figures could not be made ({why}); "
+        raise InputError(f"{csv}: holds all rows, but their tables or figures could not be made ({reason(e)}); "
                          "mend that, and give the same command again") from e
 
 def _make_rows(missing, stages, lab, workers, about, out, engine_of):
